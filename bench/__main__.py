@@ -1,0 +1,31 @@
+"""`python -m bench`: run every benchmark, print the table, write build/bench.json."""
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import distillation, engine, roads
+
+OUTPUT = Path("build") / "bench.json"
+
+
+def main() -> None:
+    console = Console()
+    rows = []
+    for benchmark in (*engine.BENCHMARKS, *distillation.BENCHMARKS, *roads.BENCHMARKS):
+        console.print(f"{benchmark.__name__} ...", style="dim")
+        rows += benchmark()
+    OUTPUT.parent.mkdir(exist_ok=True)
+    OUTPUT.write_text(json.dumps(rows, indent=2) + "\n")
+    table = Table()
+    for header in ("benchmark", "value", "unit", "peer", "peer value", "ratio"):
+        table.add_column(header)
+    for row in rows:
+        table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell or "–") for cell in row.values()))
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Network files: read, check, explain. The only importer of pydantic."""

@@ -1,0 +1,70 @@
+"""The fields of the configuration: their paths, units and descriptions, read from the classes themselves."""
+
+import inspect
+import re
+from dataclasses import fields, is_dataclass
+from typing import Any, get_args, get_type_hints
+
+UNITS = {
+    "db_km": "dB/km",
+    "db": "dB",
+    "km": "km",
+    "hz": "Hz",
+    "ghz": "GHz",
+    "thz": "THz",
+    "ns": "ns",
+    "s": "s",
+    "bits": "bit",
+}
+"""Units by the ending of a name."""
+
+
+def unit_of(name: str) -> str:
+    """The unit that a field's name carries, or nothing.
+
+    >>> unit_of("attenuation_db_km"), unit_of("fibre_km"), unit_of("seed")
+    ('dB/km', 'km', '')
+    """
+    for ending, unit in UNITS.items():
+        if name.endswith("_" + ending):
+            return unit
+    return ""
+
+
+def inner_class(annotation: Any) -> Any:
+    """The dataclass in `Table`, `Table | None` or `tuple[Table, ...]`; None for a plain value."""
+    if is_dataclass(annotation):
+        return annotation
+    for part in get_args(annotation):
+        if is_dataclass(part):
+            return part
+    return None
+
+
+def leaf_paths(owner: Any) -> list[str]:
+    """Paths of all plain values below a configuration class."""
+    hints = get_type_hints(owner)
+    paths = []
+    for field in fields(owner):
+        below = inner_class(hints[field.name])
+        paths += [f"{field.name}.{leaf}" for leaf in leaf_paths(below)] if below else [field.name]
+    return paths
+
+
+def class_at(owner: Any, place: tuple[str | int, ...]) -> Any:
+    """The class that a place in the file belongs to."""
+    for step in place:
+        if isinstance(step, str):
+            owner = inner_class(get_type_hints(owner)[step])
+    return owner
+
+
+def descriptions(owner: Any) -> dict[str, str]:
+    """What a class says of its attributes in its docstring: one text for each name."""
+    _, _, listed = inspect.cleandoc(owner.__doc__ or "").partition("Attributes:\n")
+    texts: dict[str, str] = {}
+    for entry in re.split(r"\n(?=    \S)", listed.split("\n\n")[0]):
+        names, _, text = entry.strip().partition(": ")
+        for name in names.split(", "):
+            texts[name] = " ".join(text.split())
+    return texts

@@ -1,0 +1,153 @@
+"""A network file becomes a `Network` or one list of everything that is wrong with it."""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from combmesh.config.fields import class_at, leaf_paths
+from combmesh.ground.errors import InputError
+from combmesh.ground.provenance import Mark, parse_mark
+from combmesh.network.topology import Network
+
+_WORDS = {
+    "float_type": "must be a number",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "string_type": "must be text",
+    "tuple_type": "must be a list",
+    "dataclass_type": "must be a table",
+    "dataclass_exact_type": "must be a table",
+}
+
+
+@dataclass(frozen=True)
+class NetworkFile:
+    """A checked network file.
+
+    Attributes:
+        network: what it describes.
+        marks: mark of each value by its path; users have no number in it (`users.fibre_km`).
+        path: where it was read.
+    """
+
+    network: Network
+    marks: Mapping[str, Mark]
+    path: Path
+
+    @property
+    def config_hash(self) -> str:
+        """SHA-256 of the network with every default filled in: comments, order and marks do not change it."""
+        text = json.dumps(asdict(self.network), sort_keys=True, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def load_network(path: Path | str) -> NetworkFile:
+    """Read and check a network file; raises InputError that names everything that is wrong."""
+    path = Path(path)
+    table = _read_toml(path)
+    marks = table.pop("provenance", {})
+    problems: list[str] = []
+    network = _validated(table, problems)
+    checked = _checked_marks(marks, table, problems)
+    if problems or network is None:
+        raise InputError(f"`{path}` cannot be used:\n" + "\n".join(f"  {problem}" for problem in problems))
+    return NetworkFile(network, checked, path)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"`{path}` cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"`{path}` is not a TOML file: {error}.") from error
+
+
+@cache
+def network_adapter() -> Any:
+    """pydantic's validator of a `Network`, made once."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Network)
+
+
+def _validated(table: dict[str, Any], problems: list[str]) -> Network | None:
+    from pydantic import ValidationError
+
+    try:
+        text = json.dumps(table, default=str)  # dates become text, which no field takes for a number
+        network: Network = network_adapter().validate_json(text, strict=True)
+    except ValidationError as error:
+        problems += [_sentence(entry) for entry in error.errors(include_url=False)]
+        return None
+    return network
+
+
+def _sentence(entry: Any) -> str:
+    path = _path_text(entry["loc"])
+    kind, value = entry["type"], entry["input"]
+    if kind == "unexpected_keyword_argument":
+        return f"`{path}` is not known.{_nearest(entry['loc'])}"
+    if kind in ("missing", "missing_argument"):
+        return f"`{path}` is missing."
+    if kind == "value_error":
+        where = f"in `{path}`: " if path else ""
+        return f"{where}{entry['ctx']['error']}"
+    if kind in _WORDS:
+        return f"`{path}` {_WORDS[kind]}, but is {_shown(value)}."
+    return f"`{path}`: {entry['msg']}, but it is {_shown(value)}."
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _path_text(place: tuple[str | int, ...]) -> str:
+    text = ""
+    for step in place:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+def _nearest(place: tuple[str | int, ...]) -> str:
+    owner = class_at(Network, place[:-1])
+    known = [field.name for field in fields(owner)] + (["provenance"] if owner is Network else [])
+    close = get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
+    return f" Did you mean `{close[0]}`?" if close else f" Known are {', '.join(known)}."
+
+
+def _checked_marks(marks: object, table: dict[str, Any], problems: list[str]) -> dict[str, Mark]:
+    """Marks by path: `given` for what stands in the file, `default` for the rest, and what `[provenance]` says."""
+    known = leaf_paths(Network)
+    checked = {path: Mark("given" if _stands(table, path.split(".")) else "default") for path in known}
+    if not isinstance(marks, dict):
+        problems.append(f"`provenance` must be a table, but is {_shown(marks)}.")
+        return checked
+    for path, text in marks.items():
+        if path not in known:
+            close = get_close_matches(path, known, n=1)
+            hint = f" Did you mean `{close[0]}`?" if close else ""
+            problems.append(f"`provenance` marks `{path}`, which is not known.{hint}")
+        elif not isinstance(text, str):
+            problems.append(f"in `provenance`: `{path}` must be text, but is {_shown(text)}.")
+        else:
+            try:
+                checked[path] = parse_mark(text)
+            except InputError as error:
+                problems.append(f"in `provenance`: `{path}`: {error}")
+    return checked
+
+
+def _stands(table: object, steps: list[str]) -> bool:
+    if not steps:
+        return True
+    if isinstance(table, list):
+        return any(_stands(item, steps) for item in table)
+    return isinstance(table, dict) and steps[0] in table and _stands(table[steps[0]], steps[1:])

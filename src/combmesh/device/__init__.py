@@ -1,0 +1,1 @@
+"""A user's box, in the order of the light."""

@@ -1,0 +1,6 @@
+"""Constants of nature and the frequencies that the paper prints."""
+
+SPEED_OF_LIGHT_M_S = 299_792_458.0
+
+RUBIDIUM_PUMP_THZ = 192.1152
+"""Half the frequency of the 87Rb D2 transition: the pump line CH0 of every comb (paper 2.1)."""

@@ -1,0 +1,74 @@
+"""Many tasks on the processors of this machine; the result does not depend on how many."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from multiprocessing import get_context, parent_process
+from typing import TypeVar
+
+from combmesh.ground.errors import RunError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def map_batches(function: Callable[[T], R], tasks: Sequence[T], workers: int, batch: int) -> Iterator[list[R]]:
+    """The results of `function` over `tasks`, a list for each batch, in the order in which batches end.
+
+    With one worker nothing leaves this process. At most two batches for each worker are under way, so that memory
+    does not grow with the number of tasks. Leaving the iterator early stops the workers.
+    """
+    batches = [tasks[i : i + batch] for i in range(0, len(tasks), batch)]
+    if workers == 1 or len(batches) <= 1:
+        for some in batches:
+            yield _run(function, some)
+        return
+    pool = ProcessPoolExecutor(min(workers, len(batches)), get_context("forkserver"), _prepare_worker)
+    running: set[Future[list[R]]] = set()
+    ahead = iter(batches)
+    try:
+        for some in islice(ahead, 2 * workers):
+            running.add(pool.submit(_run, function, some))
+        while running:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                for some in islice(ahead, 1):
+                    running.add(pool.submit(_run, function, some))
+                yield future.result()
+    except BrokenProcessPool as error:
+        raise RunError("A worker process ended unexpectedly, perhaps for want of memory.") from error
+    finally:
+        _stop(pool)
+
+
+def _run(function: Callable[[T], R], tasks: Sequence[T]) -> list[R]:
+    return [function(task) for task in tasks]
+
+
+def _prepare_worker() -> None:
+    """A worker leaves Ctrl-C to its parent, and ends when the parent is gone, however that died."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    workers = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for worker in workers:
+        worker.terminate()

@@ -1,0 +1,1 @@
+"""Keys at rest: one store for each user."""

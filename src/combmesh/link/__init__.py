@@ -1,0 +1,1 @@
+"""Fibre to Charlie, and Charlie."""

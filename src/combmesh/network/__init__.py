@@ -1,0 +1,1 @@
+"""Many users, one relay: who meets on which line, and what comes of it."""

@@ -1,0 +1,192 @@
+"""One block of one pair: light to counts, counts to key length, bits to key."""
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from combmesh.distill.local import exchange
+from combmesh.distill.party import Alice, Bob
+from combmesh.distill.secret import SecretKey
+from combmesh.distill.settings import DistilSettings
+from combmesh.ground.rng import stream
+from combmesh.link.relay import Link
+from combmesh.network.plan import Channel
+from combmesh.protocol.mdi.bounds import ZZ, binary_entropy
+from combmesh.protocol.mdi.keyrate import Analysis, KeyLength, key_length
+from combmesh.protocol.mdi.optimise import LinkPlan, fixed_plan, optimise
+from combmesh.protocol.mdi.rules import BlockRule, Reconciliation
+from combmesh.protocol.mdi.settings import Settings
+from combmesh.protocol.mdi.tally import Tally, draw_tally, expected_tally
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What all blocks of a run have in common.
+
+    Attributes:
+        analysis: how counts become a key length.
+        reconciliation: how errors are corrected and charged.
+        block: when a block ends.
+        settings: every user's settings; None optimises them for each link.
+        seed: seed of the simulated light.
+        with_bits: distil bits; otherwise stop at the key length.
+    """
+
+    analysis: Analysis
+    reconciliation: Reconciliation
+    block: BlockRule
+    settings: Settings | None
+    seed: int
+    with_bits: bool
+
+
+@dataclass(frozen=True)
+class BlockTask:
+    """One block of one pair on its line."""
+
+    channel: Channel
+    link: Link
+    block: int
+
+
+@dataclass(frozen=True)
+class BlockReport:
+    """What came of a block; numbers only, no key.
+
+    Attributes:
+        alice, bob, line, block: which block.
+        pulses: pulses sent, fixed beforehand.
+        light_s: how long that took, s.
+        sent, detected, errors: `(pair,)` the tally, in the order of `bounds.PAIRS`.
+        planned_bits: key length expected before the block.
+        s11_lower, phase_error_upper: bounds on single-photon pairs.
+        f_ec: reconciliation efficiency: parities disclosed by Alice over n h(QBER); planned where no bits are made,
+            None where nothing was reconciled.
+        leak_bits: bits subtracted as disclosed.
+        key_bits: length of the key, 0 for none.
+        key_id: its name at both ends; None without bits or without a key.
+        outcome: "key", or why there is none, in words.
+    """
+
+    alice: str
+    bob: str
+    line: int
+    block: int
+    pulses: int
+    light_s: float
+    sent: tuple[int, ...]
+    detected: tuple[int, ...]
+    errors: tuple[int, ...]
+    planned_bits: int
+    s11_lower: float
+    phase_error_upper: float
+    f_ec: float | None
+    leak_bits: float
+    key_bits: int
+    key_id: str | None
+    outcome: str
+
+
+@dataclass(frozen=True)
+class BlockResult:
+    """The report of a block, and the key as each end made it; None without a key."""
+
+    report: BlockReport
+    alice_key: SecretKey | None = None
+    bob_key: SecretKey | None = None
+
+
+def run_block(rules: Rules, task: BlockTask) -> BlockResult:
+    """Simulate and key one block; pure but for key bits, which come from the operating system."""
+    reconciliation, analysis = rules.reconciliation, rules.analysis
+    plan = _plan(rules, task.link)
+    expected = expected_tally(task.link, plan.alice, plan.bob, plan.pulses)
+    planned = key_length(expected, plan.alice, plan.bob, analysis, f_ec=reconciliation.planned_f_ec)
+    channel = task.channel
+    rng = stream(rules.seed, channel.alice, channel.bob, channel.line, task.block)
+    tally = draw_tally(task.link, plan.alice, plan.bob, plan.pulses, rng)
+    if not rules.with_bits:
+        length = key_length(tally, plan.alice, plan.bob, analysis, f_ec=reconciliation.planned_f_ec)
+        f_ec = reconciliation.planned_f_ec
+        return BlockResult(_report(task, plan, tally, planned, length, f_ec, length.length_bits, None, length.outcome))
+    return _distilled(rules, task, plan, tally, planned, expected.qber_z, rng)
+
+
+def _plan(rules: Rules, link: Link) -> LinkPlan:
+    f_ec = rules.reconciliation.planned_f_ec
+    if rules.settings is not None:
+        return fixed_plan(link, rules.settings, rules.analysis, f_ec, rules.block)
+    return optimise(link, rules.analysis, f_ec, rules.block)
+
+
+def _distilled(
+    rules: Rules,
+    task: BlockTask,
+    plan: LinkPlan,
+    tally: Tally,
+    planned: KeyLength,
+    planned_qber: float,
+    rng: np.random.Generator,
+) -> BlockResult:
+    before_leak = key_length(tally, plan.alice, plan.bob, rules.analysis, leak_bits=0.0)
+    if before_leak.length_bits == 0:
+        return BlockResult(_report(task, plan, tally, planned, before_leak, None, 0, None, before_leak.outcome))
+    alice_bits, bob_bits = sifted_pair(int(tally.detected[ZZ]), int(tally.errors[ZZ]), rng)
+    settings = DistilSettings(planned_qber, before_leak.signed_bits, rules.reconciliation.accounting)
+    alice, bob = Alice(alice_bits, settings), Bob(bob_bits, settings)
+    at_alice, at_bob = exchange(alice, bob)
+    leak_bits = alice.ledger.leak_bits(settings.accounting)
+    length = key_length(tally, plan.alice, plan.bob, rules.analysis, leak_bits=leak_bits)
+    shannon_bits = tally.detected[ZZ] * binary_entropy(tally.qber_z)
+    f_ec = at_alice.parity_bits / shannon_bits if shannon_bits > 0 else None
+    if at_alice.key is None or at_bob.key is None:
+        outcome = at_bob.outcome if at_alice.key is not None else at_alice.outcome
+        return BlockResult(_report(task, plan, tally, planned, length, f_ec, 0, None, outcome))
+    key = at_alice.key
+    report = _report(task, plan, tally, planned, length, f_ec, key.n_bits, key.key_id, "key")
+    return BlockResult(report, at_alice.key, at_bob.key)
+
+
+def sifted_pair(n_bits: int, n_errors: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """`(bit,)` sifted bits of Alice, from the operating system, and of Bob, with exactly `n_errors` drawn errors."""
+    raw = np.frombuffer(os.urandom((n_bits + 7) // 8), dtype=np.uint8)
+    alice = np.unpackbits(raw, count=n_bits)
+    bob = alice.copy()
+    bob[rng.choice(n_bits, n_errors, replace=False, shuffle=False)] ^= 1
+    return alice, bob
+
+
+def _report(
+    task: BlockTask,
+    plan: LinkPlan,
+    tally: Tally,
+    planned: KeyLength,
+    length: KeyLength,
+    f_ec: float | None,
+    key_bits: int,
+    key_id: str | None,
+    outcome: str,
+) -> BlockReport:
+    if key_bits == 0 and planned.length_bits == 0:
+        outcome = "no key: none was expected over this loss"
+    return BlockReport(
+        alice=task.channel.alice,
+        bob=task.channel.bob,
+        line=task.channel.line,
+        block=task.block,
+        pulses=plan.pulses,
+        light_s=plan.pulses / task.link.clock_hz,
+        sent=tuple(int(n) for n in tally.sent),
+        detected=tuple(int(n) for n in tally.detected),
+        errors=tuple(int(n) for n in tally.errors),
+        planned_bits=planned.length_bits,
+        s11_lower=length.s11_lower,
+        phase_error_upper=length.phase_error_upper,
+        f_ec=f_ec,
+        leak_bits=length.leak_bits,
+        key_bits=key_bits,
+        key_id=key_id,
+        outcome=outcome,
+    )

@@ -1,0 +1,1 @@
+"""Four-intensity measurement-device-independent QKD."""

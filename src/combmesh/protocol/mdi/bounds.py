@@ -1,0 +1,202 @@
+r"""Decoy bounds on the single-photon pair with joint constraints, and the scans over what they share.
+
+With :math:`G_{uv}=e^{u+v}S_{uv}` and :math:`H=e^{x_A}S_{xo}+e^{x_B}S_{ox}-S_{oo}` (Zhou, Yu, Wang 2016; Jiang 2021)
+
+.. math::
+   s_{11} \ge \frac{y_A^2 y_B (G_{xx}-H) - x_A^2 x_B (G_{yy}-G_{yo}-G_{oy}+S_{oo})}{x_A x_B y_A y_B (y_A-x_A)},
+   \qquad e_{11} \le \frac{e^{x_A+x_B}T_{xx} - H/2}{x_A x_B s_{11}},
+
+valid for :math:`y_A/x_A \le y_B/x_B` (otherwise the users change places) and for vacuum that is vacuum. The double scan
+splits :math:`G_{xx}` into right counts, bounded jointly with oy and yo, and wrong counts
+:math:`M=e^{x_A+x_B}\langle T_{xx}\rangle`, which enter both bounds; H and M are shared and the key is minimised over
+them.
+"""
+
+from math import exp, log2
+
+import numpy as np
+from numpy.typing import NDArray
+
+from combmesh.ground.kernels import kernel
+from combmesh.protocol.statistics import (
+    expectation_lower,
+    expectation_upper,
+    observation_lower,
+    observation_upper,
+)
+
+PAIRS = ("oo", "ox", "xo", "xx", "oy", "yo", "yy", "xy", "yx", "zz", "oz", "zo")
+OO, OX, XO, XX, OY, YO, YY, XY, YX, ZZ, OZ, ZO = range(len(PAIRS))
+
+NO_SCAN = 0
+SINGLE_SCAN = 1
+DOUBLE_SCAN = 2
+METHODS = {"no-scan": NO_SCAN, "single-scan": SINGLE_SCAN, "double-scan": DOUBLE_SCAN}
+
+_GOLDEN = 0.6180339887498949
+_ROUNDS = 44
+
+
+@kernel
+def binary_entropy(p: float) -> float:
+    """h(p) in bits; 0 outside (0, 1)."""
+    if p <= 0.0 or p >= 1.0:
+        return 0.0
+    return -p * log2(p) - (1.0 - p) * log2(1.0 - p)
+
+
+@kernel
+def joint_lower(weights: NDArray[np.float64], counts: NDArray[np.float64], b: float, tail: int) -> float:
+    """Lower bound on sum(weights * expected counts): sorted ascending, each difference bounds a joint count."""
+    order = np.argsort(weights)
+    total = 0.0
+    below = 0.0
+    for i in range(len(order)):
+        joint = 0.0
+        for j in range(i, len(order)):
+            joint += counts[order[j]]
+        total += (weights[order[i]] - below) * expectation_lower(joint, b, tail)
+        below = weights[order[i]]
+    return total
+
+
+@kernel
+def joint_upper(weights: NDArray[np.float64], counts: NDArray[np.float64], b: float, tail: int) -> float:
+    """Upper bound on sum(weights * expected counts), as `joint_lower`."""
+    order = np.argsort(weights)
+    total = 0.0
+    below = 0.0
+    for i in range(len(order)):
+        joint = 0.0
+        for j in range(i, len(order)):
+            joint += counts[order[j]]
+        total += (weights[order[i]] - below) * expectation_upper(joint, b, tail)
+        below = weights[order[i]]
+    return total
+
+
+@kernel
+def key_at(h: float, m: float, frame: NDArray[np.float64], b: float, tail: int) -> tuple[float, float, float, float]:
+    """(signed private bits, s11 lower, phase error upper, S11) at one value of the shared H and M."""
+    base, slope, denominator, xx, pulses_11 = frame[0], frame[1], frame[2], frame[3], frame[4]
+    s11 = (base + slope * (m - h)) / denominator
+    if s11 <= 0.0:
+        return pulses_11 * s11, s11, 0.5, 0.0
+    e11 = max(m - 0.5 * h, 0.0) / (xx * s11)
+    pairs = observation_lower(pulses_11 * min(s11, 1.0), b, tail)
+    if pairs <= 0.0:
+        return 0.0, s11, 0.5, 0.0
+    phase_error = observation_upper(pairs * e11, b, tail) / pairs
+    if phase_error >= 0.5:
+        return -pairs * min(phase_error - 0.5, 1.0), s11, 0.5, pairs
+    return pairs * (1.0 - binary_entropy(phase_error)), s11, phase_error, pairs
+
+
+@kernel
+def _edge_minimum(
+    low: float, high: float, fixed: float, along_h: bool, frame: NDArray[np.float64], b: float, tail: int
+) -> tuple[float, float]:
+    """(minimum, its place) of the key along one edge of the rectangle, by golden section and both ends."""
+    left, right = low, high
+    p = right - _GOLDEN * (right - left)
+    q = left + _GOLDEN * (right - left)
+    f_p = key_at(p, fixed, frame, b, tail)[0] if along_h else key_at(fixed, p, frame, b, tail)[0]
+    f_q = key_at(q, fixed, frame, b, tail)[0] if along_h else key_at(fixed, q, frame, b, tail)[0]
+    for _ in range(_ROUNDS):
+        if f_p < f_q:
+            right, q, f_q = q, p, f_p
+            p = right - _GOLDEN * (right - left)
+            f_p = key_at(p, fixed, frame, b, tail)[0] if along_h else key_at(fixed, p, frame, b, tail)[0]
+        else:
+            left, p, f_p = p, q, f_q
+            q = left + _GOLDEN * (right - left)
+            f_q = key_at(q, fixed, frame, b, tail)[0] if along_h else key_at(fixed, q, frame, b, tail)[0]
+        if right - left <= 1e-10 * (high - low):
+            break
+    best, place = (f_p, p) if f_p < f_q else (f_q, q)
+    for end in (low, high):
+        value = key_at(end, fixed, frame, b, tail)[0] if along_h else key_at(fixed, end, frame, b, tail)[0]
+        if value < best:
+            best, place = value, end
+    return best, place
+
+
+@kernel
+def private_bits(
+    a: NDArray[np.float64],
+    c: NDArray[np.float64],
+    sent: NDArray[np.float64],
+    detected: NDArray[np.float64],
+    errors_xx: float,
+    b: float,
+    tail: int,
+    method: int,
+) -> tuple[float, float, float, float]:
+    """(signed private bits of single-photon pairs, s11 lower, phase error upper, S11 lower) of a block.
+
+    Args:
+        a, c: intensities (x, y, z) of the two users.
+        sent, detected: pulses sent and coincidences of each pair of sources, in the order of `PAIRS`.
+        errors_xx: wrong coincidences of xx.
+        b: ln(1/eps) of each one-sided bound.
+        tail: EXACT or SIMPLE.
+        method: NO_SCAN, SINGLE_SCAN or DOUBLE_SCAN.
+    """
+    if a[1] * c[0] > c[1] * a[0]:  # y_A/x_A > y_B/x_B: the users change places
+        swap = np.array([OO, XO, OX, XX, YO, OY, YY, YX, XY, ZZ, ZO, OZ])
+        a, c, sent, detected = c, a, sent[swap], detected[swap]
+    xa, ya, xb, yb = a[0], a[1], c[0], c[1]
+    up = ya * ya * yb
+    down = xa * xa * xb
+    e_xx, e_xa, e_xb = exp(xa + xb) / sent[XX], exp(xa) / sent[XO], exp(xb) / sent[OX]
+    right_xx = detected[XX] - errors_xx if method == DOUBLE_SCAN else detected[XX]
+    plus = joint_lower(
+        np.array([up * e_xx, down * exp(yb) / sent[OY], down * exp(ya) / sent[YO]]),
+        np.array([right_xx, detected[OY], detected[YO]]),
+        b,
+        tail,
+    )
+    minus = joint_upper(
+        np.array([down * exp(ya + yb) / sent[YY], down / sent[OO]]), np.array([detected[YY], detected[OO]]), b, tail
+    )
+    weights = np.array([e_xa, e_xb])
+    singles = np.array([detected[XO], detected[OX]])
+    h_low = joint_lower(weights, singles, b, tail) - expectation_upper(detected[OO], b, tail) / sent[OO]
+    h_high = joint_upper(weights, singles, b, tail) - expectation_lower(detected[OO], b, tail) / sent[OO]
+    m_low = e_xx * expectation_lower(errors_xx, b, tail)
+    m_high = e_xx * expectation_upper(errors_xx, b, tail)
+    pulses_11 = sent[ZZ] * a[2] * c[2] * exp(-a[2] - c[2])
+    frame = np.array([plus - minus, up, xa * xb * ya * yb * (ya - xa), xa * xb, pulses_11])
+    if method == DOUBLE_SCAN:
+        return _double(frame, h_low, h_high, m_low, m_high, b, tail)
+    return _single(frame, h_low, h_high, m_high, b, tail, method)
+
+
+@kernel
+def _double(
+    frame: NDArray[np.float64], h_low: float, h_high: float, m_low: float, m_high: float, b: float, tail: int
+) -> tuple[float, float, float, float]:
+    """The minimum over (H, M): it lies on the edge M = M_U or H = H_U, since H up or M down loosens both bounds."""
+    m_low = max(m_low, min(0.5 * h_high, m_high))
+    on_m, h_place = _edge_minimum(h_low, min(h_high, 2.0 * m_high), m_high, True, frame, b, tail)
+    on_h, m_place = _edge_minimum(m_low, m_high, h_high, False, frame, b, tail)
+    if on_m <= on_h:
+        return key_at(h_place, m_high, frame, b, tail)
+    return key_at(h_high, m_place, frame, b, tail)
+
+
+@kernel
+def _single(
+    frame: NDArray[np.float64], h_low: float, h_high: float, m_high: float, b: float, tail: int, method: int
+) -> tuple[float, float, float, float]:
+    """The minimum over H alone (single scan), or H at its worst in each place (no scan); M only in the error.
+
+    In `key_at` M enters s11 with the weight of H, so its part there is taken out of the base.
+    """
+    fixed = frame.copy()
+    fixed[0] -= frame[1] * m_high
+    if method == SINGLE_SCAN:
+        _, h_place = _edge_minimum(h_low, h_high, m_high, True, fixed, b, tail)
+        return key_at(h_place, m_high, fixed, b, tail)
+    fixed[0] -= frame[1] * (h_high - h_low)
+    return key_at(h_low, m_high, fixed, b, tail)

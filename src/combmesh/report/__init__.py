@@ -1,0 +1,1 @@
+"""Plain data in, pictures and text out; the only importer of matplotlib."""
