@@ -30,7 +30,7 @@ FIRST_MASKS = 4
 N_LAYERS_MAX = 259
 SPARE_QUESTIONS = 1024
 WAVE_SHARE = 1 / 16
-"""A wave takes whole classes of size, from the smallest, up to this share of the odd intervals: fewer rounds, same f."""
+"""A wave takes whole classes of size, smallest first, up to this share of the odd intervals: fewer rounds, same f."""
 
 Bits = NDArray[np.uint8]
 

@@ -29,7 +29,7 @@ def bessel_i0_minus_1(z: float) -> float:
 
 @kernel
 def gain_x(a: float, b: float, p_d: float, gamma: float) -> tuple[float, float]:
-    """(Q_c, Q_e): probabilities of a right and a wrong announced coincidence in the X basis, both Bell states summed."""
+    """(Q_c, Q_e): probabilities of a right and a wrong coincidence in the X basis, both Bell states summed."""
     x = gamma * sqrt(a * b)
     u = -expm1(log1p(-p_d) - 0.25 * (a + b))
     y = 1.0 - u
@@ -41,7 +41,7 @@ def gain_x(a: float, b: float, p_d: float, gamma: float) -> tuple[float, float]:
 
 @kernel
 def gain_z(a: float, b: float, p_d: float, gamma: float) -> tuple[float, float]:
-    """(Q_c, Q_e): probabilities of a right and a wrong announced coincidence in the Z basis, both Bell states summed."""
+    """(Q_c, Q_e): probabilities of a right and a wrong coincidence in the Z basis, both Bell states summed."""
     x = gamma * sqrt(a * b)
     dark = log1p(-p_d)
     common = 2.0 * (1.0 - p_d) ** 2 * exp(-0.5 * (a + b))

@@ -103,7 +103,7 @@ def climb(
     pulses_max: float,
     sifted_bits: float,
 ) -> tuple[NDArray[np.float64], float]:
-    """Maximise `signed_rate`: Nelder & Mead's simplex, with the coefficients of Gao & Han (2012) for many dimensions."""
+    """Maximise `signed_rate`: Nelder & Mead's simplex, with the coefficients of Gao & Han (2012)."""
     n = len(start)
     points = np.empty((n + 1, n))
     values = np.empty(n + 1)
