@@ -1,6 +1,7 @@
 """`python -m bench`: run every benchmark, print the table, write build/bench.json."""
 
 import json
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -12,7 +13,7 @@ OUTPUT = Path("build") / "bench.json"
 
 
 def main() -> None:
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 150)
     rows = []
     for benchmark in (*engine.BENCHMARKS, *distillation.BENCHMARKS, *roads.BENCHMARKS):
         console.print(f"{benchmark.__name__} ...", style="dim")
