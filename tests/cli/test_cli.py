@@ -139,3 +139,21 @@ def test_exact_imports_are_light():
     code = "import sys, combmesh.cli.main; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"numpy", "numba", "scipy", "matplotlib", "pydantic"} & set(modules)
+
+
+def test_attack_a_disk_that_fills_up_is_exit_1_and_the_run_goes_on(tmp_path):
+    """A limit on the size of files stands for a full disk."""
+    path = network(tmp_path, count=4, blocks=2)
+    limited = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (120_000, resource.RLIM_INFINITY));"
+        "from combmesh.cli.main import main; main()"
+    )
+    arguments = ["run", str(path), "--workers", "1", "--json", "-o", str(tmp_path / "runs")]
+    full = subprocess.run([sys.executable, "-c", limited, *arguments], capture_output=True, text=True, timeout=300)
+    assert full.returncode == 1, full.stderr
+    assert full.stderr.startswith("Could not write")
+    assert "Traceback" not in full.stderr
+    document = json.loads(combmesh(*arguments).stdout)
+    assert document["pairs_with_key"] == document["pairs"] == 6
+    assert document["mismatched_pairs"] == 0
