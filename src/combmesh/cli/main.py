@@ -42,7 +42,8 @@ def _options(
 
 def main() -> NoReturn:
     """Run a verb and leave with its exit code; an error on purpose is one sentence, not a traceback."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for stop in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored
+        signal.signal(stop, _interrupt)
     try:
         code = app(standalone_mode=False)
     except InputError as error:

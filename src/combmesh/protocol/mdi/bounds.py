@@ -134,6 +134,9 @@ def private_bits(
 ) -> tuple[float, float, float, float]:
     """(signed private bits of single-photon pairs, s11 lower, phase error upper, S11 lower) of a block.
 
+    S11 and the phase error belong together, at the point of the scan where the key is least; s11 is the lowest of all
+    points, a bound on its own.
+
     Args:
         a, c: intensities (x, y, z) of the two users.
         sent, detected: pulses sent and coincidences of each pair of sources, in the order of `PAIRS`.
@@ -180,9 +183,9 @@ def _double(
     m_low = max(m_low, min(0.5 * h_high, m_high))
     on_m, h_place = _edge_minimum(h_low, min(h_high, 2.0 * m_high), m_high, True, frame, b, tail)
     on_h, m_place = _edge_minimum(m_low, m_high, h_high, False, frame, b, tail)
-    if on_m <= on_h:
-        return key_at(h_place, m_high, frame, b, tail)
-    return key_at(h_high, m_place, frame, b, tail)
+    h, m = (h_place, m_high) if on_m <= on_h else (h_high, m_place)
+    bits, _, phase_error, pairs = key_at(h, m, frame, b, tail)
+    return bits, (frame[0] + frame[1] * (m_low - h_high)) / frame[2], phase_error, pairs
 
 
 @kernel
@@ -197,6 +200,7 @@ def _single(
     fixed[0] -= frame[1] * m_high
     if method == SINGLE_SCAN:
         _, h_place = _edge_minimum(h_low, h_high, m_high, True, fixed, b, tail)
-        return key_at(h_place, m_high, fixed, b, tail)
+        bits, _, phase_error, pairs = key_at(h_place, m_high, fixed, b, tail)
+        return bits, (fixed[0] + fixed[1] * (m_high - h_high)) / fixed[2], phase_error, pairs
     fixed[0] -= frame[1] * (h_high - h_low)
     return key_at(h_low, m_high, fixed, b, tail)

@@ -72,8 +72,9 @@ class KeyLength:
     Attributes:
         length_bits: secret bits, 0 if none.
         signed_bits: the same before it is floored and clipped at 0.
-        s11_lower, phase_error_upper: bounds on the single-photon pairs.
-        pairs_11_lower: single-photon pairs among the key rounds.
+        s11_lower: lower bound on the yield of single-photon pairs.
+        pairs_11_lower, phase_error_upper: single-photon pairs among the key rounds and their phase error where the key is
+            least in the scan; they bound the key together, each alone is no bound where H or M is shared.
         vacuum_bits, leak_bits, constant_bits: the other terms.
         outcome: "key", or which bound failed, in words.
     """

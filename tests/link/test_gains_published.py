@@ -1,0 +1,111 @@
+"""Closed-form gains against published numbers and against a receiver that knows nothing of them."""
+
+import numpy as np
+import pytest
+
+from combmesh.link.gains import click_probability, gain_x, gain_z, live_share, yield_11
+
+# PyPI qkd 0.2.0: (mu_a, mu_b, eta_a, eta_b, p_d, e_d), (Q, E) in Z, (Q, E) in X, Y11
+PUBLISHED = [
+    (
+        (0.4, 0.4, 0.045853026072441495, 0.045853026072441495, 3.01e-6, 0.015),
+        (0.0001638506266569423, 0.01563896745952923),
+        (0.00032899602172698807, 0.256545327733854),
+        0.0010517767861272032,
+    ),
+    (
+        (0.1, 0.1, 0.0145, 0.0145, 3.01e-6, 0.015),
+        (1.0664158514625652e-06, 0.022941812128773977),
+        (2.11613331397682e-06, 0.2594128437842773),
+        0.00010529708274824775,
+    ),
+    (
+        (0.5, 0.1, 0.09148881494962802, 0.009148881494962803, 3.01e-6, 0.015),
+        (2.047748390538766e-05, 0.021427787388194317),
+        (0.0005260650074259562, 0.48115288322472166),
+        0.0004191059532777692,
+    ),
+    (
+        (0.036, 0.036, 0.0022980951290686143, 0.0022980951290686143, 3.01e-6, 0.015),
+        (4.453989988708518e-09, 0.12739868027379705),
+        (7.87592028665903e-09, 0.28927653790782076),
+        2.6682619978840636e-06,
+    ),
+]
+
+
+def with_error(gain, e_d):
+    q_c, q_e = gain
+    return q_c + q_e, (e_d * q_c + (1 - e_d) * q_e) / (q_c + q_e)
+
+
+@pytest.mark.parametrize(("inputs", "z", "x", "y11"), PUBLISHED)
+def test_exact_gains_of_an_independent_program(inputs, z, x, y11):
+    mu_a, mu_b, eta_a, eta_b, p_d, e_d = inputs
+    a, b = mu_a * eta_a, mu_b * eta_b
+    assert with_error(gain_z(a, b, p_d, 1.0), e_d) == pytest.approx(z, rel=1e-9)
+    assert with_error(gain_x(a, b, p_d, 1.0), e_d) == pytest.approx(x, rel=1e-9)
+    assert yield_11(eta_a, eta_b, p_d) == pytest.approx(y11, rel=1e-9)
+
+
+def receiver(a, b, p_d, overlap, pol_a, pol_b):
+    """Mean clicks and announcements of four threshold detectors, by averaging over the relative phase.
+
+    Each polarization meets at a balanced beam splitter: outputs (|A|^2 + |B|^2)/2 +- overlap Re(A B* e^{i phase}).
+    Returns (P(psi-minus), P(psi-plus), mean click probability).
+    """
+    phase = 2 * np.pi * (np.arange(4096) + 0.5) / 4096
+    intensities = {}
+    for mode in (0, 1):
+        field_a, field_b = np.sqrt(a) * pol_a[mode], np.sqrt(b) * pol_b[mode]
+        mean, swing = (field_a**2 + field_b**2) / 2, overlap * field_a * field_b * np.cos(phase)
+        intensities[1, mode], intensities[2, mode] = mean + swing, mean - swing
+    click = {key: 1 - (1 - p_d) * np.exp(-value) for key, value in intensities.items()}
+
+    def only(*keys):
+        chance = np.ones_like(phase)
+        for key, value in click.items():
+            chance = chance * (value if key in keys else 1 - value)
+        return chance.mean()
+
+    minus = only((1, 0), (2, 1)) + only((1, 1), (2, 0))
+    plus = only((1, 0), (1, 1)) + only((2, 0), (2, 1))
+    return minus, plus, np.mean([value.mean() for value in click.values()])
+
+
+H, V = (1.0, 0.0), (0.0, 1.0)
+PLUS, MINUS = (2**-0.5, 2**-0.5), (2**-0.5, -(2**-0.5))
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.02, 0.02), (0.3, 0.05), (2.0, 1.0)])
+@pytest.mark.parametrize("gamma", [1.0, 0.97**0.5, 0.0])
+def test_exact_gains_are_those_of_four_threshold_detectors(a, b, gamma):
+    """In X a right psi-minus has unequal bits and a right psi-plus equal ones; in Z both have unequal bits."""
+    p_d = 1e-4
+    same, other = receiver(a, b, p_d, gamma, PLUS, PLUS), receiver(a, b, p_d, gamma, PLUS, MINUS)
+    q_c, q_e = gain_x(a, b, p_d, gamma)
+    assert q_c == pytest.approx((same[1] + other[0]) / 2, rel=1e-9)
+    assert q_e == pytest.approx((same[0] + other[1]) / 2, rel=1e-9)
+    assert click_probability(a, b, False, p_d, gamma) == pytest.approx(same[2], rel=1e-9)
+    same, other = receiver(a, b, p_d, gamma, H, H), receiver(a, b, p_d, gamma, H, V)
+    q_c, q_e = gain_z(a, b, p_d, gamma)
+    assert q_c == pytest.approx((other[0] + other[1]) / 2, rel=1e-9)
+    assert q_e == pytest.approx((same[0] + same[1]) / 2, rel=1e-9)
+    assert click_probability(a, b, True, p_d, gamma) == pytest.approx((same[2] + other[2]) / 2, rel=1e-9)
+
+
+@pytest.mark.parametrize("visibility", [0.5, 0.485, 0.3, 0.0])
+def test_limit_qber_in_x_of_weak_light(visibility):
+    """E_X -> 1/2 - V/2 without misalignment (Ma & Razavi 2012 at V = 1/2: a quarter)."""
+    gamma = (visibility / 0.5) ** 0.5
+    assert with_error(gain_x(1e-5, 1e-5, 0.0, gamma), 0.0)[1] == pytest.approx(0.5 - visibility / 2, abs=1e-5)
+    assert with_error(gain_x(1e-5, 1e-5, 0.0, 1.0), 0.04)[1] == pytest.approx(0.25 + 0.02, abs=1e-5)
+
+
+def test_limit_live_share_of_a_detector():
+    assert live_share(0.0, 75.0, 1.0) == 1.0
+    assert live_share(0.02, 75.0, 1.0) == pytest.approx(1 / 2.5)
+    assert live_share(0.02, 0.0, 0.001) == pytest.approx(0.05)
+    # notes: 6 / 18 / 56 / 176 million clicks a second and 30 ns leave .72 / .42 / .14 / .03 of the coincidences
+    for rate_hz, share in ((6e6, 0.72), (18e6, 0.42), (56e6, 0.14), (176e6, 0.03)):
+        assert live_share(rate_hz / 2.5e9, 30e-9 * 2.5e9, 1.0) ** 2 == pytest.approx(share, abs=0.006)
