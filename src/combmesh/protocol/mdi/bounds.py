@@ -34,7 +34,8 @@ DOUBLE_SCAN = 2
 METHODS = {"no-scan": NO_SCAN, "single-scan": SINGLE_SCAN, "double-scan": DOUBLE_SCAN}
 
 _GOLDEN = 0.6180339887498949
-_ROUNDS = 44
+_CORNER = 1e-3
+_RESOLUTION = 1e-6  # of an edge: the key is flat at its minimum, so it is good to about 1e-12
 
 
 @kernel
@@ -93,31 +94,47 @@ def key_at(h: float, m: float, frame: NDArray[np.float64], b: float, tail: int) 
 
 
 @kernel
+def _key_on_edge(place: float, fixed: float, along_h: bool, frame: NDArray[np.float64], b: float, tail: int) -> float:
+    """The key at one place of an edge on which the other variable is fixed."""
+    if along_h:
+        return key_at(place, fixed, frame, b, tail)[0]
+    return key_at(fixed, place, frame, b, tail)[0]
+
+
+@kernel
 def _edge_minimum(
     low: float, high: float, fixed: float, along_h: bool, frame: NDArray[np.float64], b: float, tail: int
 ) -> tuple[float, float]:
-    """(minimum, its place) of the key along one edge of the rectangle, by golden section and both ends."""
-    left, right = low, high
+    """(minimum, its place) of the key along one edge of the rectangle.
+
+    Golden section and both ends. The key falls, then rises, and mostly the least is at a corner: where it rises
+    from one end on, only the first `_CORNER` of the edge is searched.
+    """
+    at_low = _key_on_edge(low, fixed, along_h, frame, b, tail)
+    at_high = _key_on_edge(high, fixed, along_h, frame, b, tail)
+    best, place = (at_low, low) if at_low < at_high else (at_high, high)
+    left, right, corner = low, high, _CORNER * (high - low)
+    if _key_on_edge(low + corner, fixed, along_h, frame, b, tail) >= at_low:
+        right = low + corner
+    elif _key_on_edge(high - corner, fixed, along_h, frame, b, tail) >= at_high:
+        left = high - corner
     p = right - _GOLDEN * (right - left)
     q = left + _GOLDEN * (right - left)
-    f_p = key_at(p, fixed, frame, b, tail)[0] if along_h else key_at(fixed, p, frame, b, tail)[0]
-    f_q = key_at(q, fixed, frame, b, tail)[0] if along_h else key_at(fixed, q, frame, b, tail)[0]
-    for _ in range(_ROUNDS):
+    f_p = _key_on_edge(p, fixed, along_h, frame, b, tail)
+    f_q = _key_on_edge(q, fixed, along_h, frame, b, tail)
+    while right - left > _RESOLUTION * (high - low):
         if f_p < f_q:
             right, q, f_q = q, p, f_p
             p = right - _GOLDEN * (right - left)
-            f_p = key_at(p, fixed, frame, b, tail)[0] if along_h else key_at(fixed, p, frame, b, tail)[0]
+            f_p = _key_on_edge(p, fixed, along_h, frame, b, tail)
         else:
             left, p, f_p = p, q, f_q
             q = left + _GOLDEN * (right - left)
-            f_q = key_at(q, fixed, frame, b, tail)[0] if along_h else key_at(fixed, q, frame, b, tail)[0]
-        if right - left <= 1e-10 * (high - low):
-            break
-    best, place = (f_p, p) if f_p < f_q else (f_q, q)
-    for end in (low, high):
-        value = key_at(end, fixed, frame, b, tail)[0] if along_h else key_at(fixed, end, frame, b, tail)[0]
-        if value < best:
-            best, place = value, end
+            f_q = _key_on_edge(q, fixed, along_h, frame, b, tail)
+    if f_p < best:
+        best, place = f_p, p
+    if f_q < best:
+        best, place = f_q, q
     return best, place
 
 

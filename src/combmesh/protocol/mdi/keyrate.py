@@ -73,8 +73,8 @@ class KeyLength:
         length_bits: secret bits, 0 if none.
         signed_bits: the same before it is floored and clipped at 0.
         s11_lower: lower bound on the yield of single-photon pairs.
-        pairs_11_lower, phase_error_upper: single-photon pairs among the key rounds and their phase error where the key is
-            least in the scan; they bound the key together, each alone is no bound where H or M is shared.
+        pairs_11_lower, phase_error_upper: single-photon pairs among the key rounds and their phase error where the scan
+            finds the least key; they bound the key together, each alone is no bound where H or M is shared.
         vacuum_bits, leak_bits, constant_bits: the other terms.
         outcome: "key", or which bound failed, in words.
     """
