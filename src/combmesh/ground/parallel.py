@@ -6,8 +6,10 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from itertools import islice
 from multiprocessing import get_context, parent_process
+from multiprocessing.context import ForkServerContext
 from typing import TypeVar
 
 from combmesh.ground.errors import RunError
@@ -32,7 +34,16 @@ def map_batches(function: Callable[[T], R], tasks: Sequence[T], workers: int, ba
         for some in batches:
             yield _run(function, some)
         return
-    pool = ProcessPoolExecutor(min(workers, len(batches)), get_context("forkserver"), _prepare_worker)
+    context = get_context("forkserver")
+    context.set_forkserver_preload([_module_of(function)])  # imported once, its pages shared by all workers
+    yield from _in_pool(context, 1, function, batches[:1])  # compiles the kernels, and takes the memory of that with it
+    yield from _in_pool(context, workers, function, batches[1:])
+
+
+def _in_pool(
+    context: ForkServerContext, workers: int, function: Callable[[T], R], batches: Sequence[Sequence[T]]
+) -> Iterator[list[R]]:
+    pool = ProcessPoolExecutor(workers, context, _prepare_worker)
     running: set[Future[list[R]]] = set()
     ahead = iter(batches)
     try:
@@ -48,6 +59,11 @@ def map_batches(function: Callable[[T], R], tasks: Sequence[T], workers: int, ba
         raise RunError("A worker process ended unexpectedly, perhaps for want of memory.") from error
     finally:
         _stop(pool)
+
+
+def _module_of(function: Callable[[T], R]) -> str:
+    inner = function.func if isinstance(function, partial) else function
+    return str(inner.__module__)
 
 
 def _run(function: Callable[[T], R], tasks: Sequence[T]) -> list[R]:

@@ -13,7 +13,9 @@ EXACT = 0
 SIMPLE = 1
 TAILS = {"exact": EXACT, "simple": SIMPLE}
 _SERIES_BELOW = 1e-2
+_NO_COUNT = 1e-100  # below it b/count could overflow
 _STEPS = 60
+_LAST_STEP = 1e-9  # Newton squares the error: after it the root is good to the last digits
 
 
 @kernel
@@ -30,7 +32,7 @@ def _log_ratio(beta: float, upper: bool) -> float:
             break
         step = (value - beta) / slope
         t -= step
-        if abs(step) <= 1e-15 * abs(t):
+        if abs(step) <= _LAST_STEP * abs(t):
             break
     return t
 
@@ -49,7 +51,7 @@ def _relative_deviation(beta: float, upper: bool) -> float:
             break
         step = (value - beta) / slope
         w = max(w - step, -1.0 + 1e-15)
-        if abs(step) <= 1e-15 * abs(w):
+        if abs(step) <= _LAST_STEP * abs(w):
             break
     return w
 
@@ -57,7 +59,7 @@ def _relative_deviation(beta: float, upper: bool) -> float:
 @kernel
 def expectation_lower(observed: float, b: float, tail: int) -> float:
     """E^L: lower bound on the expectation behind an observed count."""
-    if observed <= 0.0:
+    if observed <= _NO_COUNT:
         return 0.0
     if tail == SIMPLE:
         return max(observed - 0.5 * (b + sqrt(8.0 * b * observed + b * b)), 0.0)
@@ -69,7 +71,7 @@ def expectation_upper(observed: float, b: float, tail: int) -> float:
     """E^U: upper bound on the expectation behind an observed count."""
     if tail == SIMPLE:
         return observed + b + sqrt(2.0 * b * observed + b * b)
-    if observed <= 0.0:
+    if observed <= _NO_COUNT:
         return b
     return observed * exp(_log_ratio(b / observed, True))
 
@@ -91,4 +93,5 @@ def observation_upper(expected: float, b: float, tail: int) -> float:
         return 0.0
     if tail == SIMPLE:
         return expected + 0.5 * (b + sqrt(8.0 * b * expected + b * b))
+    expected = max(expected, _NO_COUNT)
     return expected * (1.0 + _relative_deviation(b / expected, True))

@@ -28,6 +28,9 @@ from combmesh.protocol.statistics import (
 PAIRS = ("oo", "ox", "xo", "xx", "oy", "yo", "yy", "xy", "yx", "zz", "oz", "zo")
 OO, OX, XO, XX, OY, YO, YY, XY, YX, ZZ, OZ, ZO = range(len(PAIRS))
 
+NEEDED_PAIRS = (OO, OX, XO, XX, OY, YO, YY, ZZ)
+"""Without counts of these pairs there is no bound; xy and yx are not used, oz only for the vacuum part."""
+
 NO_SCAN = 0
 SINGLE_SCAN = 1
 DOUBLE_SCAN = 2

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from combmesh.ground.errors import InputError
 from combmesh.ground.kernels import kernel
-from combmesh.protocol.mdi.bounds import METHODS, OZ, XX, ZZ, binary_entropy, private_bits
+from combmesh.protocol.mdi.bounds import METHODS, NEEDED_PAIRS, OZ, XX, ZZ, binary_entropy, private_bits
 from combmesh.protocol.mdi.epsilon import EpsilonBudget, tail_exponent
 from combmesh.protocol.mdi.settings import Settings
 from combmesh.protocol.mdi.tally import Tally, settings_array
@@ -120,7 +120,7 @@ def key_length(
         leak_bits: bits actually disclosed.
     """
     a, c = settings_array(alice), settings_array(bob)
-    if np.any((tally.sent[:9] <= 0) & ~np.isin(np.arange(9), (7, 8))[:9]) or tally.sent[ZZ] <= 0:
+    if any(tally.sent[pair] <= 0 for pair in NEEDED_PAIRS):
         return _no_key("a pair of sources was never sent", analysis)
     b, tail, method = tail_exponent(analysis.bound), TAILS[analysis.tail], METHODS[analysis.method]
     bits, s11, phase_error, pairs = private_bits(a, c, tally.sent, tally.detected, tally.errors[XX], b, tail, method)

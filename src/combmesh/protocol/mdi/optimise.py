@@ -20,6 +20,10 @@ from combmesh.protocol.mdi.tally import expected_tally, link_array, pair_gains, 
 
 _START = (0.053, 0.25, 0.333, 0.278, 0.028, 0.655)
 _LARGEST_INTENSITY = 2.0
+_STALLED = 1e-4
+
+_Task = tuple[NDArray[np.float64], NDArray[np.float64], float, float, float]
+"""What a climb needs besides its start: link, analysis, f_ec, most pulses and most sifted bits of a block."""
 
 
 @dataclass(frozen=True)
@@ -170,15 +174,47 @@ def _starts(eta_a: float, eta_b: float, symmetric: bool) -> list[NDArray[np.floa
     return starts
 
 
+def _search(starts: list[NDArray[np.float64]], symmetric: bool, task: _Task) -> tuple[NDArray[np.float64], float]:
+    """(best point, its rate): a short climb from each start, long ones from where the best two arrive."""
+    arrived = [climb(start, 0.3, 600, symmetric, *task) for start in starts]
+    tops = []
+    for point, value in sorted(arrived, key=lambda result: -result[1])[:2]:
+        for step in (0.3, -0.3, 0.2):
+            point, value = climb(point, step, 2000, symmetric, *task)
+        tops.append((point, value))
+    point, value = max(tops, key=lambda result: result[1])
+    for step in (0.5, -0.5, 0.3, -0.2):  # a simplex can stall on a kink, where the users change places
+        before = value
+        point, value = climb(point, step, 2000, symmetric, *task)
+        if value - before <= _STALLED * abs(value):
+            break
+    return point, value
+
+
+def _search_from_longer_blocks(
+    starts: list[NDArray[np.float64]], symmetric: bool, task: _Task
+) -> tuple[NDArray[np.float64], float]:
+    """As `_search`, but the optimum is followed from blocks 100 times as long: near the end of the reach every climb
+    from the usual starts ends where no signal is sent, which costs no more than the constant bits."""
+    link, analysis, f_ec, pulses_max, sifted_bits = task
+    point = _search(starts, symmetric, (link, analysis, f_ec, 100.0 * pulses_max, 100.0 * sifted_bits))[0]
+    for stretch in (30.0, 10.0, 3.0, 1.0):
+        stretched: _Task = (link, analysis, f_ec, stretch * pulses_max, stretch * sifted_bits)
+        for step in (0.3, -0.3, 0.2):
+            point, value = climb(point, step, 1500, symmetric, *stretched)
+    return point, value
+
+
 @lru_cache(maxsize=4096)
 def optimise(link: Link, analysis: Analysis, f_ec: float, block: BlockRule) -> LinkPlan:
     """The settings with the most expected key for each pulse; equal links are computed once."""
     symmetric = link.efficiency_a == link.efficiency_b
-    arrays = (link_array(link), analysis.as_array(), f_ec, block.time_s * link.clock_hz, block.sifted_bits)
-    tries = [climb(s, 0.3, 1200, symmetric, *arrays) for s in _starts(link.efficiency_a, link.efficiency_b, symmetric)]
-    point, value = max(tries, key=lambda result: result[1])
-    for step in (0.3, -0.15, 0.1):
-        point, value = climb(point, step, 3000, symmetric, *arrays)
+    arrays: _Task = (link_array(link), analysis.as_array(), f_ec, block.time_s * link.clock_hz, block.sifted_bits)
+    starts = _starts(link.efficiency_a, link.efficiency_b, symmetric)
+    point, value = _search(starts, symmetric, arrays)
+    if value <= 0.0:
+        followed = _search_from_longer_blocks(starts, symmetric, arrays)
+        point, value = max((point, value), followed, key=lambda result: result[1])
     a, c = decode(point, symmetric)
     gains, _ = pair_gains(a, c, arrays[0])
     pulses = max(round(block_pulses(a, c, gains[ZZ], arrays[3], arrays[4])), 1)
