@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from multiprocessing import get_context, parent_process
@@ -13,6 +14,8 @@ from multiprocessing.context import ForkServerContext
 from typing import TypeVar
 
 from combmesh.ground.errors import RunError
+
+_STOPS = (signal.SIGINT, signal.SIGTERM)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -47,18 +50,35 @@ def _in_pool(
     running: set[Future[list[R]]] = set()
     ahead = iter(batches)
     try:
-        for some in islice(ahead, 2 * workers):
-            running.add(pool.submit(_run, function, some))
+        with _held_back():
+            running |= {pool.submit(_run, function, some) for some in islice(ahead, 2 * workers)}
         while running:
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
-                for some in islice(ahead, 1):
-                    running.add(pool.submit(_run, function, some))
+                with _held_back():
+                    running |= {pool.submit(_run, function, some) for some in islice(ahead, 1)}
                 yield future.result()
     except BrokenProcessPool as error:
         raise RunError("A worker process ended unexpectedly, perhaps for want of memory.") from error
     finally:
         _stop(pool)
+
+
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Keep Ctrl-C and SIGTERM waiting while processes start: one that is half started would end with a traceback."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waiting: list[int] = []
+    usual = {stop: signal.signal(stop, lambda number, _: waiting.append(number)) for stop in _STOPS}
+    try:
+        yield
+    finally:
+        for stop, handler in usual.items():
+            signal.signal(stop, handler)
+        for number in waiting:
+            signal.raise_signal(number)
 
 
 def _module_of(function: Callable[[T], R]) -> str:
@@ -88,3 +108,5 @@ def _stop(pool: ProcessPoolExecutor) -> None:
     pool.shutdown(wait=False, cancel_futures=True)
     for worker in workers:
         worker.terminate()
+    for worker in workers:  # before anything that they start with is taken away
+        worker.join()

@@ -37,6 +37,7 @@ DOUBLE_SCAN = 2
 METHODS = {"no-scan": NO_SCAN, "single-scan": SINGLE_SCAN, "double-scan": DOUBLE_SCAN}
 
 _GOLDEN = 0.6180339887498949
+_ROUNDS = 60
 _CORNER = 1e-3
 _RESOLUTION = 1e-6  # of an edge: the key is flat at its minimum, so it is good to about 1e-12
 
@@ -125,7 +126,9 @@ def _edge_minimum(
     q = left + _GOLDEN * (right - left)
     f_p = _key_on_edge(p, fixed, along_h, frame, b, tail)
     f_q = _key_on_edge(q, fixed, along_h, frame, b, tail)
-    while right - left > _RESOLUTION * (high - low):
+    for _ in range(_ROUNDS):  # an edge a few digits long never shrinks to its share
+        if right - left <= _RESOLUTION * (high - low):
+            break
         if f_p < f_q:
             right, q, f_q = q, p, f_p
             p = right - _GOLDEN * (right - left)
@@ -199,9 +202,13 @@ def private_bits(
 def _double(
     frame: NDArray[np.float64], h_low: float, h_high: float, m_low: float, m_high: float, b: float, tail: int
 ) -> tuple[float, float, float, float]:
-    """The minimum over (H, M): it lies on the edge M = M_U or H = H_U, since H up or M down loosens both bounds."""
-    m_low = max(m_low, min(0.5 * h_high, m_high))
-    on_m, h_place = _edge_minimum(h_low, min(h_high, 2.0 * m_high), m_high, True, frame, b, tail)
+    """The minimum over (H, M) with M >= H/2: a pair with a vacuum is wrong half the time.
+
+    It lies on the edge M = M_U or H = H_U, since H up or M down lowers s11 and e11 alike.
+    """
+    h_high = min(h_high, 2.0 * m_high)
+    m_low = max(m_low, 0.5 * h_high)
+    on_m, h_place = _edge_minimum(h_low, h_high, m_high, True, frame, b, tail)
     on_h, m_place = _edge_minimum(m_low, m_high, h_high, False, frame, b, tail)
     h, m = (h_place, m_high) if on_m <= on_h else (h_high, m_place)
     bits, _, phase_error, pairs = key_at(h, m, frame, b, tail)
