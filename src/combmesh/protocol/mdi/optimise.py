@@ -158,11 +158,12 @@ def _encode(x: float, y: float, z: float, p_x: float, p_y: float, p_z: float) ->
     return [log(x / (y - x)), log(y / (m - y)), log(z / (m - z)), log(p_x / p_o), log(p_y / p_o), log(p_z / p_o)]
 
 
-def _starts(eta_a: float, eta_b: float, symmetric: bool) -> list[NDArray[np.float64]]:
-    """Starting points: the decoys that arrive are balanced fully, half or not at all."""
+def _starts(eta_a: float, eta_b: float, symmetric: bool) -> list[list[NDArray[np.float64]]]:
+    """Starts in two families, bright and dim: the decoys that arrive are balanced fully, half or not at all."""
     x, y, z, *chances = _START
-    starts = []
+    families: list[list[NDArray[np.float64]]] = []
     for scale in (1.0, 0.4):
+        families.append([])
         for balance in (1.0,) if symmetric else (1.0, 0.5, 0.0):
             ratio = sqrt(eta_b / eta_a) ** balance
             users = []
@@ -170,15 +171,18 @@ def _starts(eta_a: float, eta_b: float, symmetric: bool) -> list[NDArray[np.floa
                 y_u = min(max(y * r * scale, 0.01), 1.5)
                 x_u = min(max(x * r * scale, 0.001), 0.5 * y_u)
                 users.append(_encode(x_u, y_u, min(max(z * sqrt(r) * scale, 0.02), 1.5), *chances))
-            starts.append(np.array(users[0] if symmetric else users[0] + users[1]))
-    return starts
+            families[-1].append(np.array(users[0] if symmetric else users[0] + users[1]))
+    return families
 
 
-def _search(starts: list[NDArray[np.float64]], symmetric: bool, task: _Task) -> tuple[NDArray[np.float64], float]:
-    """(best point, its rate): a short climb from each start, long ones from where the best two arrive."""
-    arrived = [climb(start, 0.3, 600, symmetric, *task) for start in starts]
+def _search(
+    families: list[list[NDArray[np.float64]]], symmetric: bool, task: _Task
+) -> tuple[NDArray[np.float64], float]:
+    """(best point, its rate): a short climb from each start, long ones from where the best of each family arrives."""
     tops = []
-    for point, value in sorted(arrived, key=lambda result: -result[1])[:2]:
+    for family in families:
+        arrived = [climb(start, 0.3, 600, symmetric, *task) for start in family]
+        point, value = max(arrived, key=lambda result: result[1])
         for step in (0.3, -0.3, 0.2):
             point, value = climb(point, step, 2000, symmetric, *task)
         tops.append((point, value))
@@ -192,12 +196,12 @@ def _search(starts: list[NDArray[np.float64]], symmetric: bool, task: _Task) -> 
 
 
 def _search_from_longer_blocks(
-    starts: list[NDArray[np.float64]], symmetric: bool, task: _Task
+    families: list[list[NDArray[np.float64]]], symmetric: bool, task: _Task
 ) -> tuple[NDArray[np.float64], float]:
     """As `_search`, but the optimum is followed from blocks 100 times as long: near the end of the reach every climb
     from the usual starts ends where no signal is sent, which costs no more than the constant bits."""
     link, analysis, f_ec, pulses_max, sifted_bits = task
-    point = _search(starts, symmetric, (link, analysis, f_ec, 100.0 * pulses_max, 100.0 * sifted_bits))[0]
+    point = _search(families, symmetric, (link, analysis, f_ec, 100.0 * pulses_max, 100.0 * sifted_bits))[0]
     for stretch in (30.0, 10.0, 3.0, 1.0):
         stretched: _Task = (link, analysis, f_ec, stretch * pulses_max, stretch * sifted_bits)
         for step in (0.3, -0.3, 0.2):
@@ -210,10 +214,10 @@ def optimise(link: Link, analysis: Analysis, f_ec: float, block: BlockRule) -> L
     """The settings with the most expected key for each pulse; equal links are computed once."""
     symmetric = link.efficiency_a == link.efficiency_b
     arrays: _Task = (link_array(link), analysis.as_array(), f_ec, block.time_s * link.clock_hz, block.sifted_bits)
-    starts = _starts(link.efficiency_a, link.efficiency_b, symmetric)
-    point, value = _search(starts, symmetric, arrays)
+    families = _starts(link.efficiency_a, link.efficiency_b, symmetric)
+    point, value = _search(families, symmetric, arrays)
     if value <= 0.0:
-        followed = _search_from_longer_blocks(starts, symmetric, arrays)
+        followed = _search_from_longer_blocks(families, symmetric, arrays)
         point, value = max((point, value), followed, key=lambda result: result[1])
     a, c = decode(point, symmetric)
     gains, _ = pair_gains(a, c, arrays[0])
