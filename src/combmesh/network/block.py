@@ -61,7 +61,7 @@ class BlockReport:
         light_s: how long that took, s.
         sent, detected, errors: `(pair,)` the tally, in the order of `bounds.PAIRS`.
         planned_bits: key length expected before the block.
-        s11_lower, phase_error_upper: bounds on single-photon pairs.
+        s11_lower, phase_error_upper: as in `KeyLength`.
         f_ec: reconciliation efficiency: parities disclosed by Alice over n h(QBER); planned where no bits are made,
             None where nothing was reconciled.
         leak_bits: bits subtracted as disclosed.

@@ -32,7 +32,7 @@ class LinkReport:
         line, itu_label: the comb line and the nearest bin of the 50 GHz grid.
         blocks: blocks sent; `blocks_with_key` of them gave a key.
         qber_z, qber_x: share of wrong bits in zz and in xx, NaN without counts.
-        s11_lower, phase_error_upper: the weakest block's bounds on single-photon pairs.
+        s11_lower, phase_error_upper: of the weakest block, as in `KeyLength`.
         f_ec: reconciliation efficiency, mean of the blocks that were reconciled.
         planned_bits: key length expected before the blocks.
         key_bits: bits of key.

@@ -21,7 +21,7 @@ _COLUMNS = (
     ("QBER Z %", "right"),
     ("QBER X %", "right"),
     ("s11 ≥", "right"),
-    ("phase error ≤ %", "right"),
+    ("phase error %", "right"),
     ("f", "right"),
     ("key bits", "right"),
     ("bit/s", "right"),
