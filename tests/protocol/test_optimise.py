@@ -119,7 +119,7 @@ def test_limit_every_point_is_a_setting():
     rng = np.random.default_rng(29)
     for _ in range(200):
         point = rng.normal(0, 5, 12)
-        for x, y, z, *p in decode(point, False):
+        for x, y, z, *p, _ in decode(point, False):
             assert 0 < x < y < 2
             assert 0 < z < 2
             assert min(p) > 0

@@ -232,3 +232,24 @@ def test_limit_yield_of_the_paper_without_fluctuation():
     key = key_length(expected_tally(link, a, a, 2.5e12), a, a, Analysis(bound=NO_FLUCTUATION))
     assert key.phase_error_upper == pytest.approx(0.0864, abs=1e-3)
     assert 0.8 < key.s11_lower / yield_11(7.5e-3, 7.5e-3, 4e-8) < 1.0
+
+
+# ---- vacuum that is not quite vacuum ----
+
+
+@pytest.mark.parametrize("extinction_db", [20.0, 30.0, 40.0])
+def test_attack_light_in_the_vacuum_is_not_taken_for_vacuum(extinction_db):
+    """Infinite data: the bounds stay on their side of the truth. With o taken as 0 the phase error falls below it."""
+    z, o = 0.33288, 0.33288 * 10 ** (-extinction_db / 10)
+    link = Link(7.5e-3, 7.5e-3, Relay(1.0, 4e-8, 0.017, 0.048, 0.5), 2.5e9)
+    known = Settings(0.05299, 0.24985, z, 0.27771, 0.02821, 0.655, o)
+    tally = expected_tally(link, known, known, 1e22)
+    for method in ("double-scan", "single-scan", "no-scan"):
+        key = key_length(tally, known, known, Analysis(method))
+        assert 0.9 * yield_11(7.5e-3, 7.5e-3, 4e-8) < key.s11_lower < yield_11(7.5e-3, 7.5e-3, 4e-8)
+        assert 0.0489 < key.phase_error_upper < 0.1
+        assert key.vacuum_bits == 0.0
+    ignorant = Settings(0.05299, 0.24985, z, 0.27771, 0.02821, 0.655)
+    wrong = key_length(tally, ignorant, ignorant, Analysis()).phase_error_upper
+    assert wrong < key.phase_error_upper
+    assert (wrong < 0.048) == (extinction_db == 20.0)

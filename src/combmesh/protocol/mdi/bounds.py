@@ -1,15 +1,17 @@
 r"""Decoy bounds on the single-photon pair with joint constraints, and the scans over what they share.
 
-With :math:`G_{uv}=e^{u+v}S_{uv}` and :math:`H=e^{x_A}S_{xo}+e^{x_B}S_{ox}-S_{oo}` (Zhou, Yu, Wang 2016; Jiang 2021)
+With :math:`G_{uv}=e^{u+v}S_{uv}`, :math:`H=G_{xo}+G_{ox}-G_{oo}`, :math:`u'=u-o`, :math:`u''=u^2-o^2` and
+:math:`M=e^{x_A+x_B}\langle T_{xx}\rangle`, the wrong counts of xx,
 
 .. math::
-   s_{11} \ge \frac{y_A^2 y_B (G_{xx}-H) - x_A^2 x_B (G_{yy}-G_{yo}-G_{oy}+S_{oo})}{x_A x_B y_A y_B (y_A-x_A)},
-   \qquad e_{11} \le \frac{e^{x_A+x_B}T_{xx} - H/2}{x_A x_B s_{11}},
+   s_{11} \ge \frac{y_A''y_B'(G_{xx}-H) - x_A''x_B'(G_{yy}-G_{yo}-G_{oy}+G_{oo})}{x_A'x_B'y_A'y_B'(y_A-x_A)}, \qquad
+   e_{11} \le \frac{M - H/2 + r(G_{xx}-H)/2}{x_A x_B s_{11}}, \quad r=\frac{x_Ax_B}{x_A'x_B'}-1.
 
-valid for :math:`y_A/x_A \le y_B/x_B` (otherwise the users change places) and for vacuum that is vacuum. The double scan
-splits :math:`G_{xx}` into right counts, bounded jointly with oy and yo, and wrong counts
-:math:`M=e^{x_A+x_B}\langle T_{xx}\rangle`, which enter both bounds; H and M are shared and the key is minimised over
-them.
+For o = 0 this is Zhou, Yu, Wang (2016) and Jiang (2021). For o > 0 it is our own: differences
+:math:`G_{u\cdot}-G_{o\cdot}` remove the vacuum exactly, :math:`(y^n-o^n)/(x^n-o^n)` rises with n, and the photon pairs
+that H then holds are at most :math:`r(G_{xx}-H)`. Valid for :math:`(y_A+o_A)/(x_A+o_A) \le (y_B+o_B)/(x_B+o_B)`; otherwise the users change places.
+The double scan splits :math:`G_{xx}` into right counts, bounded jointly with oy and yo, and the wrong counts M, which
+enter both bounds; H and M are shared and the key is minimised over them.
 """
 
 from math import exp, log2
@@ -83,11 +85,11 @@ def joint_upper(weights: NDArray[np.float64], counts: NDArray[np.float64], b: fl
 @kernel
 def key_at(h: float, m: float, frame: NDArray[np.float64], b: float, tail: int) -> tuple[float, float, float, float]:
     """(signed private bits, s11 lower, phase error upper, S11) at one value of the shared H and M."""
-    base, slope, denominator, xx, pulses_11 = frame[0], frame[1], frame[2], frame[3], frame[4]
+    base, slope, denominator, xx, pulses_11, leak, right = frame
     s11 = (base + slope * (m - h)) / denominator
     if s11 <= 0.0:
         return pulses_11 * s11, s11, 0.5, 0.0
-    e11 = max(m - 0.5 * h, 0.0) / (xx * s11)
+    e11 = max(m - 0.5 * h + 0.5 * leak * (right + m - h), 0.0) / (xx * s11)
     pairs = observation_lower(pulses_11 * min(s11, 1.0), b, tail)
     if pairs <= 0.0:
         return 0.0, s11, 0.5, 0.0
@@ -161,38 +163,43 @@ def private_bits(
     points, a bound on its own.
 
     Args:
-        a, c: intensities (x, y, z) of the two users.
+        a, c: settings (x, y, z, p_x, p_y, p_z, o) of the two users.
         sent, detected: pulses sent and coincidences of each pair of sources, in the order of `PAIRS`.
         errors_xx: wrong coincidences of xx.
         b: ln(1/eps) of each one-sided bound.
         tail: EXACT or SIMPLE.
         method: NO_SCAN, SINGLE_SCAN or DOUBLE_SCAN.
     """
-    if a[1] * c[0] > c[1] * a[0]:  # y_A/x_A > y_B/x_B: the users change places
+    if (a[1] + a[6]) * (c[0] + c[6]) > (c[1] + c[6]) * (a[0] + a[6]):  # the users change places
         swap = np.array([OO, XO, OX, XX, YO, OY, YY, YX, XY, ZZ, ZO, OZ])
         a, c, sent, detected = c, a, sent[swap], detected[swap]
-    xa, ya, xb, yb = a[0], a[1], c[0], c[1]
-    up = ya * ya * yb
-    down = xa * xa * xb
-    e_xx, e_xa, e_xb = exp(xa + xb) / sent[XX], exp(xa) / sent[XO], exp(xb) / sent[OX]
+    xa, ya, oa, xb, yb, ob = a[0], a[1], a[6], c[0], c[1], c[6]
+    up = (ya * ya - oa * oa) * (yb - ob)
+    down = (xa * xa - oa * oa) * (xb - ob)
+    singles_xx = (xa - oa) * (xb - ob)
+    e_xx = exp(xa + xb) / sent[XX]
+    e_xo, e_ox, e_oo = exp(xa + ob) / sent[XO], exp(oa + xb) / sent[OX], exp(oa + ob) / sent[OO]
     right_xx = detected[XX] - errors_xx if method == DOUBLE_SCAN else detected[XX]
     plus = joint_lower(
-        np.array([up * e_xx, down * exp(yb) / sent[OY], down * exp(ya) / sent[YO]]),
+        np.array([up * e_xx, down * exp(oa + yb) / sent[OY], down * exp(ya + ob) / sent[YO]]),
         np.array([right_xx, detected[OY], detected[YO]]),
         b,
         tail,
     )
     minus = joint_upper(
-        np.array([down * exp(ya + yb) / sent[YY], down / sent[OO]]), np.array([detected[YY], detected[OO]]), b, tail
+        np.array([down * exp(ya + yb) / sent[YY], down * e_oo]), np.array([detected[YY], detected[OO]]), b, tail
     )
-    weights = np.array([e_xa, e_xb])
+    weights = np.array([e_xo, e_ox])
     singles = np.array([detected[XO], detected[OX]])
-    h_low = joint_lower(weights, singles, b, tail) - expectation_upper(detected[OO], b, tail) / sent[OO]
-    h_high = joint_upper(weights, singles, b, tail) - expectation_lower(detected[OO], b, tail) / sent[OO]
+    h_low = joint_lower(weights, singles, b, tail) - e_oo * expectation_upper(detected[OO], b, tail)
+    h_high = joint_upper(weights, singles, b, tail) - e_oo * expectation_lower(detected[OO], b, tail)
     m_low = e_xx * expectation_lower(errors_xx, b, tail)
     m_high = e_xx * expectation_upper(errors_xx, b, tail)
     pulses_11 = sent[ZZ] * a[2] * c[2] * exp(-a[2] - c[2])
-    frame = np.array([plus - minus, up, xa * xb * ya * yb * (ya - xa), xa * xb, pulses_11])
+    leak = xa * xb / singles_xx - 1.0  # single photons in the vacuum, for each in xx
+    right_upper = e_xx * expectation_upper(right_xx, b, tail) if leak > 0.0 else 0.0
+    denominator = singles_xx * (ya - oa) * (yb - ob) * (ya - xa)
+    frame = np.array([plus - minus, up, denominator, xa * xb, pulses_11, leak, right_upper])
     if method == DOUBLE_SCAN:
         return _double(frame, h_low, h_high, m_low, m_high, b, tail)
     return _single(frame, h_low, h_high, m_high, b, tail, method)
@@ -202,12 +209,13 @@ def private_bits(
 def _double(
     frame: NDArray[np.float64], h_low: float, h_high: float, m_low: float, m_high: float, b: float, tail: int
 ) -> tuple[float, float, float, float]:
-    """The minimum over (H, M) with M >= H/2: a pair with a vacuum is wrong half the time.
+    """The minimum over (H, M) with e11 >= 0, M >= H/2 for o = 0: a pair with a vacuum is wrong half the time.
 
     It lies on the edge M = M_U or H = H_U, since H up or M down lowers s11 and e11 alike.
     """
-    h_high = min(h_high, 2.0 * m_high)
-    m_low = max(m_low, 0.5 * h_high)
+    leak, right = frame[5], frame[6]
+    h_high = min(h_high, (2.0 * m_high + leak * (right + m_high)) / (1.0 + leak))
+    m_low = max(m_low, ((1.0 + leak) * h_high - leak * right) / (2.0 + leak))
     on_m, h_place = _edge_minimum(h_low, h_high, m_high, True, frame, b, tail)
     on_h, m_place = _edge_minimum(m_low, m_high, h_high, False, frame, b, tail)
     h, m = (h_place, m_high) if on_m <= on_h else (h_high, m_place)
@@ -221,10 +229,11 @@ def _single(
 ) -> tuple[float, float, float, float]:
     """The minimum over H alone (single scan), or H at its worst in each place (no scan); M only in the error.
 
-    In `key_at` M enters s11 with the weight of H, so its part there is taken out of the base.
+    In `key_at` M enters s11 with the weight of H, and counts as xx beside the right ones: its part there is taken out.
     """
     fixed = frame.copy()
     fixed[0] -= frame[1] * m_high
+    fixed[6] -= m_high
     if method == SINGLE_SCAN:
         _, h_place = _edge_minimum(h_low, h_high, m_high, True, fixed, b, tail)
         bits, _, phase_error, pairs = key_at(h_place, m_high, fixed, b, tail)

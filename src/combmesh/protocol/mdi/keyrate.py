@@ -94,8 +94,11 @@ class KeyLength:
 def vacuum_bits(
     a: NDArray[np.float64], sent: NDArray[np.float64], detected: NDArray[np.float64], b: float, tail: int
 ) -> float:
-    """S0: bits of rounds in which Alice, whose bits are the key, sent the vacuum part of her signal."""
-    if sent[OZ] <= 0.0:
+    """S0: bits of rounds in which Alice, whose bits are the key, sent the vacuum part of her signal.
+
+    None where her vacuum has light: its photons carry X bits, those of the signal Z bits.
+    """
+    if sent[OZ] <= 0.0 or a[6] > 0.0:
         return 0.0
     expected = exp(-a[2]) * sent[ZZ] / sent[OZ] * expectation_lower(detected[OZ], b, tail)
     return observation_lower(expected, b, tail)

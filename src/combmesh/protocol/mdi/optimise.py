@@ -44,8 +44,8 @@ class LinkPlan:
 
 @kernel
 def decode(point: NDArray[np.float64], symmetric: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Settings (x, y, z, p_x, p_y, p_z) of both users from free numbers: every real point is allowed."""
-    both = np.empty((2, 6))
+    """Settings (x, y, z, p_x, p_y, p_z, o = 0) of both users from free numbers: every real point is allowed."""
+    both = np.zeros((2, 7))
     for user in range(2):
         u = point[:6] if symmetric else point[6 * user : 6 * user + 6]
         both[user, 1] = _LARGEST_INTENSITY / (1.0 + exp(-u[1]))

@@ -58,7 +58,7 @@ class Tally:
 
 @kernel
 def pair_probabilities(a: NDArray[np.float64], c: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`(pair,)` probability that the users choose each pair of sources; `a`, `c` are (x, y, z, p_x, p_y, p_z)."""
+    """`(pair,)` probability that the users choose each pair of sources; `a`, `c` are (x, y, z, p_x, p_y, p_z, o)."""
     p_a = np.array([1.0 - a[3] - a[4] - a[5], a[3], a[4], a[5]])
     p_c = np.array([1.0 - c[3] - c[4] - c[5], c[3], c[4], c[5]])
     chances: NDArray[np.float64] = p_a[_INDEX[:, 0]] * p_c[_INDEX[:, 1]]
@@ -71,8 +71,8 @@ def pair_gains(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """`(pair,)` gains and wrong gains, dead time included; `link` is `Link.as_array()`."""
     eta_a, eta_b, p_d, e_z, e_x, gamma, share, dead_gates, ceiling = link
-    mu = np.array([0.0, a[0], a[1], a[2]]) * eta_a
-    nu = np.array([0.0, c[0], c[1], c[2]]) * eta_b
+    mu = np.array([a[6], a[0], a[1], a[2]]) * eta_a
+    nu = np.array([c[6], c[0], c[1], c[2]]) * eta_b
     p_a = np.array([1.0 - a[3] - a[4] - a[5], a[3], a[4], a[5]])
     p_c = np.array([1.0 - c[3] - c[4] - c[5], c[3], c[4], c[5]])
     clicks = 0.0
@@ -98,7 +98,7 @@ def link_array(link: Link) -> NDArray[np.float64]:
 
 
 def settings_array(settings: Settings) -> NDArray[np.float64]:
-    """(x, y, z, p_x, p_y, p_z) as the kernels take it."""
+    """(x, y, z, p_x, p_y, p_z, o) as the kernels take it."""
     return np.array(settings.as_tuple())
 
 
