@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from combmesh import __version__
-from combmesh.cli import explain, run, schema
+from combmesh.cli import explain, key, run, schema
 from combmesh.ground.errors import InputError, RunError
 
 DONE, FAILED, BAD_INPUT, NEEDS_A_PERSON, INTERRUPTED = 0, 1, 2, 3, 130
@@ -21,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("run")(run.run)
+app.command("key")(key.key)
 app.command("explain")(explain.explain)
 app.command("schema")(schema.schema)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from combmesh.config.fields import class_at, descriptions, inner_class, unit_of
-from combmesh.config.load import NetworkFile, network_adapter
+from combmesh.config.load import NetworkFile, adapter
 from combmesh.ground.provenance import MARKS, Mark
 from combmesh.network.topology import Network
 
@@ -56,7 +56,7 @@ def _explained(file: NetworkFile, owner: Any, path: str, marked: str) -> list[Ex
 
 def network_schema() -> dict[str, Any]:
     """JSON Schema of a network file, with each field's description and unit."""
-    schema: dict[str, Any] = network_adapter().json_schema()
+    schema: dict[str, Any] = adapter(Network).json_schema()
     _describe(schema, Network)
     for name, part in schema["$defs"].items():
         _describe(part, _class_named(name))

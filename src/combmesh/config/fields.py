@@ -3,7 +3,7 @@
 import inspect
 import re
 from dataclasses import fields, is_dataclass
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 UNITS = {
     "db_km": "dB/km",
@@ -32,7 +32,7 @@ def unit_of(name: str) -> str:
 
 
 def inner_class(annotation: Any) -> Any:
-    """The dataclass in `Table`, `Table | None` or `tuple[Table, ...]`; None for a plain value."""
+    """The dataclass in `Table`, `Table | None`, `tuple[Table, ...]` or `dict[str, Table]`; None for a plain value."""
     if is_dataclass(annotation):
         return annotation
     for part in get_args(annotation):
@@ -53,9 +53,14 @@ def leaf_paths(owner: Any) -> list[str]:
 
 def class_at(owner: Any, place: tuple[str | int, ...]) -> Any:
     """The class that a place in the file belongs to."""
+    a_key_is_next = False
     for step in place:
-        if isinstance(step, str):
-            owner = inner_class(get_type_hints(owner)[step])
+        if a_key_is_next or not isinstance(step, str):
+            a_key_is_next = False
+            continue
+        annotation = get_type_hints(owner)[step]
+        owner = inner_class(annotation)
+        a_key_is_next = get_origin(annotation) is dict
     return owner
 
 

@@ -1,4 +1,4 @@
-"""A network file becomes a `Network` or one list of everything that is wrong with it."""
+"""A file becomes what it describes, or one list of everything that is wrong with it."""
 
 import hashlib
 import json
@@ -6,9 +6,8 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
-from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from combmesh.config.fields import class_at, leaf_paths
 from combmesh.ground.errors import InputError
@@ -24,6 +23,9 @@ _WORDS = {
     "dataclass_type": "must be a table",
     "dataclass_exact_type": "must be a table",
 }
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -49,51 +51,68 @@ class NetworkFile:
 
 def load_network(path: Path | str) -> NetworkFile:
     """Read and check a network file; raises InputError that names everything that is wrong."""
-    path = Path(path)
-    table = _read_toml(path)
+    network, marks = load_table(read_toml(Path(path)), Network, Path(path))
+    return NetworkFile(network, marks, Path(path))
+
+
+def load_table(table: dict[str, Any], owner: type[T], path: Path) -> tuple[T, Mapping[str, Mark]]:
+    """What a table describes, and the mark of each value by its path; `path` is only named in the complaint."""
     marks = table.pop("provenance", {})
     problems: list[str] = []
-    network = _validated(table, problems)
-    checked = _checked_marks(marks, table, problems)
-    if problems or network is None:
+    described = _validated(table, owner, problems)
+    checked = _checked_marks(marks, table, owner, problems)
+    if problems or described is None:
         raise InputError(f"`{path}` cannot be used:\n" + "\n".join(f"  {problem}" for problem in problems))
-    return NetworkFile(network, checked, path)
+    return described, checked
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file."""
+    return parse_toml(read_text(path), path)
+
+
+def read_text(path: Path) -> str:
+    """A file's text; raises InputError if there is none."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(f"`{path}` cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise InputError(f"`{path}` is not a text file: {error}.") from error
+
+
+def parse_toml(text: str, path: Path) -> dict[str, Any]:
+    """The tables of a TOML text; `path` is only named in the complaint."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise InputError(f"`{path}` is not a TOML file: {error}.") from error
 
 
-@cache
-def network_adapter() -> Any:
-    """pydantic's validator of a `Network`, made once."""
+def adapter(owner: Any) -> Any:
+    """pydantic's validator of a class."""
     from pydantic import TypeAdapter
 
-    return TypeAdapter(Network)
+    return TypeAdapter(owner)
 
 
-def _validated(table: dict[str, Any], problems: list[str]) -> Network | None:
+def _validated(table: dict[str, Any], owner: type[T], problems: list[str]) -> T | None:
     from pydantic import ValidationError
 
     try:
         text = json.dumps(table, default=str)  # dates become text, which no field takes for a number
-        network: Network = network_adapter().validate_json(text, strict=True)
+        described: T = adapter(owner).validate_json(text, strict=True)
     except ValidationError as error:
-        problems += [_sentence(entry) for entry in error.errors(include_url=False)]
+        problems += [_sentence(entry, owner) for entry in error.errors(include_url=False)]
         return None
-    return network
+    return described
 
 
-def _sentence(entry: Any) -> str:
+def _sentence(entry: Any, owner: type) -> str:
     path = _path_text(entry["loc"])
     kind, value = entry["type"], entry["input"]
     if kind == "unexpected_keyword_argument":
-        return f"`{path}` is not known.{_nearest(entry['loc'])}"
+        return f"`{path}` is not known.{_nearest(entry['loc'], owner)}"
     if kind in ("missing", "missing_argument"):
         return f"`{path}` is missing."
     if kind == "value_error":
@@ -116,16 +135,16 @@ def _path_text(place: tuple[str | int, ...]) -> str:
     return text
 
 
-def _nearest(place: tuple[str | int, ...]) -> str:
-    owner = class_at(Network, place[:-1])
-    known = [field.name for field in fields(owner)] + (["provenance"] if owner is Network else [])
+def _nearest(place: tuple[str | int, ...], owner: type) -> str:
+    below = class_at(owner, place[:-1])
+    known = [field.name for field in fields(below)] + (["provenance"] if below is owner else [])
     close = get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
     return f" Did you mean `{close[0]}`?" if close else f" Known are {', '.join(known)}."
 
 
-def _checked_marks(marks: object, table: dict[str, Any], problems: list[str]) -> dict[str, Mark]:
+def _checked_marks(marks: object, table: dict[str, Any], owner: type, problems: list[str]) -> dict[str, Mark]:
     """Marks by path: `given` for what stands in the file, `default` for the rest, and what `[provenance]` says."""
-    known = leaf_paths(Network)
+    known = leaf_paths(owner)
     checked = {path: Mark("given" if _stands(table, path.split(".")) else "default") for path in known}
     if not isinstance(marks, dict):
         problems.append(f"`provenance` must be a table, but is {_shown(marks)}.")

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from combmesh.ground.errors import InputError
+from combmesh.report.numbers import NO_VALUE, fixed, significant
 from combmesh.report.rows import PairRow
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-NO_VALUE = "–"
 
 _COLUMNS = (
     ("users", "left"),
@@ -72,8 +71,8 @@ def summary_text(rows: Sequence[PairRow]) -> str:
     if rates_bps:
         mean_bps = math.fsum(rates_bps) / len(rates_bps)
         lines.append(
-            f"Key rate of a pair with key: {_significant(rates_bps[0])} to {_significant(rates_bps[-1])} bit/s "
-            f"of light time, {_significant(mean_bps)} on average."
+            f"Key rate of a pair with key: {significant(rates_bps[0])} to {significant(rates_bps[-1])} bit/s "
+            f"of light time, {significant(mean_bps)} on average."
         )
     without = Counter(row.outcome for row in rows if row.key_bits <= 0)
     lines += [f"No key for {_pairs(n)}: {outcome.removeprefix('no key: ')}." for outcome, n in sorted(without.items())]
@@ -87,35 +86,15 @@ def _pairs(n: int) -> str:
 def _cells(row: PairRow) -> tuple[str, ...]:
     return (
         f"{row.user_a} {NO_VALUE} {row.user_b}",
-        _fixed(row.distance_km, 1),
+        fixed(row.distance_km, 1),
         str(row.line),
         row.itu_label,
-        _fixed(100 * row.qber_z, 3),
-        _fixed(100 * row.qber_x, 2),
-        _significant(row.s11_lower),
-        _fixed(100 * row.phase_error_upper, 2),
-        _fixed(row.f_ec, 3),
+        fixed(100 * row.qber_z, 3),
+        fixed(100 * row.qber_x, 2),
+        significant(row.s11_lower),
+        fixed(100 * row.phase_error_upper, 2),
+        fixed(row.f_ec, 3),
         f"{row.key_bits:,}",
-        _significant(row.skr_bps),
+        significant(row.skr_bps),
         row.outcome,
     )
-
-
-def _fixed(value: float | None, digits: int) -> str:
-    return NO_VALUE if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
-
-
-def _significant(value: float) -> str:
-    """Three significant digits, with an exponent only for values below 0.001.
-
-    >>> _significant(1234567.0), _significant(12.345), _significant(0.0), _significant(2.5e-6)
-    ('1,234,567', '12.3', '0', '2.50e-06')
-    """
-    if not math.isfinite(value):
-        return NO_VALUE
-    if value == 0:
-        return "0"
-    if abs(value) < 1e-3:
-        return f"{value:.2e}"
-    digits = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{digits}f}"

@@ -13,6 +13,7 @@ from combmesh.protocol.mdi.bounds import PAIRS, XX, ZZ
 from combmesh.protocol.mdi.settings import SOURCES, Settings
 
 _INDEX = np.array([[SOURCES.index(source) for source in pair] for pair in PAIRS])
+_EXCHANGED = [PAIRS.index(pair[::-1]) for pair in PAIRS]
 _IS_Z = np.array(["z" in pair for pair in PAIRS])
 
 
@@ -44,6 +45,10 @@ class Tally:
             self.errors + other.errors,
             self.pulses + other.pulses,
         )
+
+    def exchanged(self) -> "Tally":
+        """The same counts with the users' names exchanged."""
+        return Tally(self.sent[_EXCHANGED], self.detected[_EXCHANGED], self.errors[_EXCHANGED], self.pulses)
 
     @property
     def qber_z(self) -> float:

@@ -1,0 +1,58 @@
+"""Tables of counts (TOML or CSV) and link files."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from combmesh.config.load import load_table, parse_toml, read_text, read_toml
+from combmesh.ground.errors import InputError
+from combmesh.ground.provenance import Mark
+from combmesh.protocol.mdi.files.counts import CountTable
+from combmesh.protocol.mdi.files.link import LinkFile
+
+CSV_COLUMNS = ("basis", "pair", "sent", "detected", "errors")
+
+
+def load_counts(path: Path | str) -> CountTable:
+    """Read and check a table of counts; raises InputError that names everything that is wrong.
+
+    A CSV file has a line for each pair under a line of names, and before them the rest of the TOML form behind `#`.
+    """
+    path = Path(path)
+    table = _csv_table(path) if path.suffix.lower() == ".csv" else read_toml(path)
+    return load_table(table, CountTable, path)[0]
+
+
+def load_link(path: Path | str) -> tuple[LinkFile, Mapping[str, Mark]]:
+    """Read and check a link file, with the mark of each value; raises InputError as `load_counts` does."""
+    return load_table(read_toml(Path(path)), LinkFile, Path(path))
+
+
+def _csv_table(path: Path) -> dict[str, Any]:
+    lines = [line.strip() for line in read_text(path).splitlines()]
+    head = "\n".join(line[1:].strip() for line in lines if line.startswith("#"))
+    table = parse_toml(head, path)
+    rows = list(csv.reader(line for line in lines if line and not line.startswith("#")))
+    if not rows or not {"basis", "pair", "detected"} <= set(rows[0]) <= set(CSV_COLUMNS):
+        raise InputError(f"`{path}` must have a line of column names from {', '.join(CSV_COLUMNS)} before its counts.")
+    counts: dict[str, dict[str, dict[str, float]]] = {"X": {}, "Z": {}}
+    for number, cells in enumerate(rows[1:], start=1):
+        _read_row(dict(zip(rows[0], cells, strict=False)), f"`{path}`, count row {number}", counts)
+    table["counts"] = counts
+    return table
+
+
+def _read_row(row: dict[str, str], where: str, counts: dict[str, dict[str, dict[str, float]]]) -> None:
+    basis, pair = row.pop("basis", "").strip(), row.pop("pair", "").strip()
+    if basis not in counts:
+        raise InputError(f"{where}: `basis` must be X or Z, but is {basis!r}.")
+    if pair in counts[basis]:
+        raise InputError(f"{where}: `counts.{basis}.{pair}` stands there twice.")
+    counts[basis][pair] = {}
+    for column, cell in row.items():
+        if cell.strip():
+            try:
+                counts[basis][pair][column] = float(cell)
+            except ValueError:
+                raise InputError(f"{where}: `{basis}.{pair}.{column}` must be a number, but is {cell!r}.") from None

@@ -1,0 +1,57 @@
+"""What lies between a user's box and the click."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from combmesh.ground.errors import InputError, check_range
+from combmesh.link.fibre import fibre_loss_db, transmission
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What lies between a user's box and the click.
+
+    Attributes:
+        efficiency: probability that a photon sent is detected, 0 to 1; takes the place of everything else.
+        fibre_km: length of the fibre, km.
+        attenuation_db_km: its loss, dB/km.
+        loss_db: every other loss, dB.
+    """
+
+    efficiency: float | None = None
+    fibre_km: float | None = None
+    attenuation_db_km: float = 0.2
+    loss_db: float | None = None
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        for name, high in (("efficiency", 1.0), ("fibre_km", 1e5), ("attenuation_db_km", 1e3), ("loss_db", 1e3)):
+            value = getattr(self, name)
+            if value is not None:
+                check_range(name, value, 0.0, high)
+        if self.efficiency is None and self.fibre_km is None and self.loss_db is None:
+            raise InputError("An arm needs `efficiency`, `fibre_km` or `loss_db`, but has none.")
+        if self.efficiency is not None and (self.fibre_km is not None or self.loss_db is not None):
+            raise InputError("`efficiency` is everything in total; it cannot stand beside `fibre_km` or `loss_db`.")
+
+    def total_efficiency(self, detector_efficiency: float) -> float:
+        """Probability that a photon sent is detected."""
+        if self.efficiency is not None:
+            return self.efficiency
+        loss_db = (self.loss_db or 0.0) + fibre_loss_db(self.fibre_km or 0.0, self.attenuation_db_km)
+        return detector_efficiency * transmission(loss_db)
+
+
+@dataclass(frozen=True)
+class Arms:
+    """The two arms of a link.
+
+    Attributes:
+        alice, bob: what lies between the user's box and the click.
+    """
+
+    alice: Arm
+    bob: Arm
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}

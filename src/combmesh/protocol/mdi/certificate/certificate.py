@@ -1,0 +1,164 @@
+r"""The certificate: coefficients that were fixed beforehand, and the key that counts are worth by them.
+
+.. math::
+   gG + wB \ge K = \frac{1}{t}\Bigl[\sum_i n_i\ln(1+tc_i) - \ln\frac{1}{\epsilon}\Bigr], \qquad
+   l = \lfloor K - \mathrm{leak} - \log_2(2/\epsilon_\mathrm{cor})\rfloor
+
+A combination of known ingredients of our own, not the paper's analysis; docs/certificate.md derives it.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from math import floor, isnan, log, log2, nan
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from combmesh.ground.errors import InputError, check_range
+from combmesh.protocol.mdi.bounds import NEEDED_PAIRS, ZZ, binary_entropy
+from combmesh.protocol.mdi.certificate.exact import obeys_all_rows
+from combmesh.protocol.mdi.certificate.rows import CLASSES, class_counts, photon_rows
+from combmesh.protocol.mdi.certificate.solver import best_coefficients, log_statistic
+from combmesh.protocol.mdi.epsilon import EpsilonBudget
+from combmesh.protocol.mdi.keyrate import KeyLength
+from combmesh.protocol.mdi.settings import Settings
+from combmesh.protocol.mdi.tally import Tally, settings_array
+
+PROOFS = {"certificate": "elementary", "certificate-renyi": "renyi"}
+"""Methods by name: the elementary proof is the safe default."""
+
+LABEL = "certificate (combmesh), not the paper's analysis"
+
+_SHIFTS = (1e-15, 1e-14, 1e-13, 1e-12, 1e-11, 1e-10)
+_LN2 = log(2.0)
+_NOTHING = 1e-9  # a coefficient that was moved inwards from 0
+
+
+def largest_t(method: str) -> float:
+    """Largest exponent that the proof of a method allows, 1/bit."""
+    return _LN2 if PROOFS[method] == "elementary" else 0.5 * _LN2
+
+
+def log_inverse_eps(method: str, secrecy: float) -> float:
+    """ln(1/eps) of the statistic: the elementary proof is sqrt(2 eps)-secret, the Renyi proof eps-secret."""
+    return log(2.0) - 2.0 * log(secrecy) if PROOFS[method] == "elementary" else -log(secrecy)
+
+
+def constant_bits(correctness: float) -> float:
+    """log2(2/eps_cor)."""
+    return log2(2.0 / correctness)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Coefficients of the statistic, to be fixed before any setting of the block is disclosed.
+
+    Attributes:
+        t: exponent, 1/bit.
+        e0: reference phase error, 0 to 0.5.
+        scaled: `(class,)` t c_i of each class, in the order of `CLASSES`, each above -1.
+        delta: intensities are known to this share of themselves.
+    """
+
+    t: float
+    e0: float
+    scaled: tuple[float, ...]
+    delta: float = 0.0
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        check_range("t", self.t, 0.0, 1.0)
+        check_range("delta", self.delta, 0.0, 0.5)
+        if not 0.0 < self.e0 < 0.5 or self.t == 0.0:
+            raise InputError(f"`e0` must be in (0, 0.5) and `t` above 0, but they are {self.e0:g} and {self.t:g}.")
+        if len(self.scaled) != len(CLASSES):
+            raise InputError(f"`scaled` must have {len(CLASSES)} numbers, but has {len(self.scaled)}.")
+        if not min(self.scaled) > -1.0:
+            raise InputError(f"`scaled` must be above -1, but holds {min(self.scaled):g}.")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all numbers: recorded before a block, it proves that they were fixed."""
+        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()
+
+    def is_valid_for(self, alice: Settings, bob: Settings) -> bool:
+        """Whether the coefficients obey all rows of these settings, proven in exact arithmetic."""
+        return obeys_all_rows(self.scaled, self.t, self.e0, alice, bob, self.delta)
+
+
+def certificate_for(
+    expected: Tally, alice: Settings, bob: Settings, t: float, e0: float, delta: float = 0.0
+) -> Certificate | None:
+    """The best certificate for expected counts at given t and e0; None if its rows cannot be obeyed.
+
+    The solver's coefficients lie inside the rows up to rounding; they are moved inwards until exact arithmetic agrees.
+    """
+    a, c = settings_array(alice), settings_array(bob)
+    g, w = 1.0 + log2(1.0 - e0), 1.0 + log2(e0)
+    rows, right_sides = photon_rows(a, c, t, g, w, delta)
+    v, _, possible = best_coefficients(class_counts(expected.detected, expected.errors), rows, right_sides)
+    if not possible:
+        return None
+    for shift in _SHIFTS:
+        certificate = Certificate(t, e0, tuple(float(number) for number in v - shift), delta)
+        if certificate.is_valid_for(alice, bob):
+            return certificate
+    return None
+
+
+def certified_key(
+    tally: Tally,
+    certificate: Certificate,
+    budget: EpsilonBudget,
+    method: str = "certificate",
+    *,
+    f_ec: float = 1.16,
+    leak_bits: float | None = None,
+) -> KeyLength:
+    """Key length of observed or expected counts by a certificate that was fixed beforehand.
+
+    Valid only where `certificate.is_valid_for` the block's settings. It bounds neither s11 nor the phase error alone:
+    both are NaN.
+    """
+    if certificate.t > largest_t(method):
+        raise InputError(f"`t` must be at most {largest_t(method):.4g} for {method}, but is {certificate.t:g}.")
+    counts = class_counts(tally.detected, tally.errors)
+    v = np.array(certificate.scaled)
+    _check_known(counts, v)
+    certified = (log_statistic(counts, v) - log_inverse_eps(method, budget.secrecy)) / certificate.t
+    if leak_bits is None:
+        n_zz = tally.detected[ZZ]
+        leak_bits = f_ec * n_zz * binary_entropy(tally.errors[ZZ] / n_zz) if n_zz else 0.0
+    constant = constant_bits(budget.correctness)
+    signed = float(certified - leak_bits - constant)
+    sent = all(tally.sent[pair] > 0 for pair in NEEDED_PAIRS)
+    return KeyLength(
+        length_bits=max(floor(signed), 0) if sent else 0,
+        signed_bits=signed,
+        s11_lower=nan,
+        phase_error_upper=nan,
+        pairs_11_lower=nan,
+        vacuum_bits=0.0,
+        leak_bits=float(leak_bits),
+        constant_bits=constant,
+        outcome=_outcome(signed, certified, sent),
+    )
+
+
+def _check_known(counts: NDArray[np.float64], v: NDArray[np.float64]) -> None:
+    """Refuse counts that the certificate weighs and that are not known."""
+    for i, name in enumerate(CLASSES):
+        apart = counts[i] == -1.0 and v[i] != v[i - 1]
+        if apart or (isnan(counts[i]) and abs(v[i]) > _NOTHING):
+            raise InputError(f"The certificate needs the counts of {name}, which are not known.")
+
+
+def _outcome(signed: float, certified: float, sent: bool) -> str:
+    if not sent:
+        return "no key: a pair of sources was never sent"
+    if signed >= 1:
+        return "key"
+    return "no key: nothing is certified" if certified <= 0 else "no key: the leak exceeds the certified bits"

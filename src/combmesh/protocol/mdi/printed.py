@@ -1,0 +1,181 @@
+"""Printed results beside the counts that they are said to follow from.
+
+A bound can only be worse with fluctuations than without, so what the counts give at infinite data is the best that any
+statistics may claim: a printed lower bound above it, an upper bound below it or a longer key does not follow.
+"""
+
+from collections.abc import Iterator, Mapping
+from math import exp, isfinite, sqrt
+
+import numpy as np
+
+from combmesh.ground.errors import InputError
+from combmesh.protocol.mdi.bounds import DOUBLE_SCAN, NEEDED_PAIRS, PAIRS, XX, ZZ, binary_entropy, private_bits
+from combmesh.protocol.mdi.findings import Finding
+from combmesh.protocol.mdi.keyrate import vacuum_bits
+from combmesh.protocol.mdi.settings import Settings
+from combmesh.protocol.mdi.tally import Tally, settings_array
+from combmesh.protocol.mdi.yields_lp import CountRow, least_single_photon_yield
+from combmesh.protocol.statistics import EXACT
+
+PRINTED = ("s11_lower", "phase_error_upper", "length_bits", "rate_per_pulse", "skr_bps", "qber_z", "qber_x")
+
+_NO_FLUCTUATION = 1e-16  # b = ln(1/eps) of a bound that may always fail
+_ROUNDING = 0.01  # relative error of a printed number
+_PRINTED_QBER = 0.1  # the same of a printed error rate, which is often a mean of many
+_EXACTLY = 1e-6  # relative width of a row without fluctuation
+
+
+def check_printed(
+    printed: Mapping[str, float],
+    tally: Tally,
+    alice: Settings,
+    bob: Settings,
+    clock_hz: float | None,
+    f_ec: float,
+) -> list[Finding]:
+    """A finding for each printed result that is better than the counts, or than another printed one, allow.
+
+    Args:
+        printed: results by the names in `PRINTED`.
+        tally: the counts, NaN where not known.
+        alice, bob: settings of the users.
+        clock_hz: pulse rate, to compare bit/s.
+        f_ec: reconciliation efficiency charged.
+    """
+    for name, value in printed.items():
+        if name not in PRINTED:
+            raise InputError(f"A printed result must be one of {', '.join(PRINTED)}, but one is {name!r}.")
+        if not isfinite(value):
+            raise InputError(f"The printed `{name}` must be a finite number, but is {value}.")
+    findings = [*_error_rates(printed, tally), *_rates(printed, tally, clock_hz)]
+    findings += _key_of_printed_bounds(printed, tally, alice, bob, f_ec)
+    needed = list(NEEDED_PAIRS)
+    if np.all(tally.sent[needed] > 0) and np.all(np.isfinite(tally.detected[needed])):
+        findings += _bounds(printed, tally, alice, bob, f_ec)
+    return findings
+
+
+def _error_rates(printed: Mapping[str, float], tally: Tally) -> Iterator[Finding]:
+    """Printed error rates beside the counted ones."""
+    for name, k in (("qber_z", ZZ), ("qber_x", XX)):
+        wrong, detected = tally.errors[k], tally.detected[k]
+        if name not in printed or not (detected > 0.0 and isfinite(wrong)):
+            continue
+        counted, sigma = wrong / detected, sqrt(wrong + 1.0) / detected
+        if abs(printed[name] - counted) > max(_PRINTED_QBER * counted, 5.0 * sigma):
+            pair = PAIRS[k]
+            yield Finding(
+                "not reproduced",
+                (name,),
+                f"The printed {name} is {printed[name]:.3%}, but {wrong:.10g} of {detected:.10g} counts of {pair} are "
+                f"wrong: {counted:.3%}.",
+            )
+
+
+def _rates(printed: Mapping[str, float], tally: Tally, clock_hz: float | None) -> Iterator[Finding]:
+    """Printed keys beside each other: bits, bits for each pulse, bits a second."""
+    if {"length_bits", "rate_per_pulse"} <= printed.keys() and tally.pulses > 0.0:
+        given, expected = printed["rate_per_pulse"], printed["length_bits"] / tally.pulses
+        if abs(given - expected) > 2 * _ROUNDING * abs(expected):
+            yield Finding(
+                "not reproduced",
+                ("rate_per_pulse", "length_bits"),
+                f"The printed rate_per_pulse is {given:.4g}, but the printed length_bits over {tally.pulses:.4g} "
+                f"pulses is {expected:.4g}.",
+            )
+    if "skr_bps" not in printed or clock_hz is None:
+        return
+    for name, pulses in (("rate_per_pulse", 1.0), ("length_bits", tally.pulses)):
+        if name in printed and pulses > 0.0:
+            most = printed[name] / pulses * clock_hz
+            if printed["skr_bps"] > most * (1.0 + 2 * _ROUNDING):
+                yield Finding(
+                    "not reproduced",
+                    ("skr_bps", name),
+                    f"The printed skr_bps is {printed['skr_bps']:.4g}, but the printed {name} of {printed[name]:.4g} "
+                    f"at {clock_hz:.4g} pulses a second is {most:.4g} bit/s.",
+                )
+
+
+def _printed_bits(printed: Mapping[str, float], tally: Tally) -> Iterator[tuple[str, float]]:
+    """(name, secret bits of the block) of each printed key."""
+    if "length_bits" in printed:
+        yield "length_bits", printed["length_bits"]
+    if "rate_per_pulse" in printed:
+        yield "rate_per_pulse", printed["rate_per_pulse"] * tally.pulses
+
+
+def _leak(tally: Tally, f_ec: float) -> float:
+    return float(f_ec * tally.detected[ZZ] * binary_entropy(tally.errors[ZZ] / tally.detected[ZZ]))
+
+
+def _key_of_printed_bounds(
+    printed: Mapping[str, float], tally: Tally, alice: Settings, bob: Settings, f_ec: float
+) -> Iterator[Finding]:
+    """The printed key beside the one that the printed s11 and phase error give."""
+    known = tally.detected[ZZ] > 0.0 and isfinite(tally.errors[ZZ])
+    if not known or not {"s11_lower", "phase_error_upper"} <= printed.keys():
+        return
+    pairs = tally.sent[ZZ] * alice.z * bob.z * exp(-alice.z - bob.z) * printed["s11_lower"]
+    private = pairs * (1.0 - binary_entropy(min(printed["phase_error_upper"], 0.5)))
+    vacuum = vacuum_bits(settings_array(alice), tally.sent, np.nan_to_num(tally.detected), _NO_FLUCTUATION, EXACT)
+    most = private + vacuum - _leak(tally, f_ec)
+    for name, bits in _printed_bits(printed, tally):
+        if bits > most + 2 * _ROUNDING * private:
+            yield Finding(
+                "not reproduced",
+                (name, "s11_lower", "phase_error_upper"),
+                f"The printed {name} means {bits:.4g} secret bits, but the printed s11 and phase error give "
+                f"{most:.4g} at f_ec = {f_ec:.4g}.",
+            )
+
+
+def _least_s11(tally: Tally, alice: Settings, bob: Settings) -> float:
+    """The least s11 that the known counts allow if each is its own expectation."""
+    rows = tuple(
+        CountRow(pair, "all", sent, count, count * (1.0 - _EXACTLY), max(count * (1.0 + _EXACTLY), _EXACTLY))
+        for pair, sent, count in zip(PAIRS, tally.sent, tally.detected, strict=True)
+        if isfinite(count)
+    )
+    return least_single_photon_yield(rows, alice, bob)
+
+
+def _bounds(
+    printed: Mapping[str, float], tally: Tally, alice: Settings, bob: Settings, f_ec: float
+) -> Iterator[Finding]:
+    """Printed bounds and keys beside what the counts give without any fluctuation."""
+    a, c = settings_array(alice), settings_array(bob)
+    wrong = tally.errors[XX] if isfinite(tally.errors[XX]) else 0.0
+    bits, s11, phase_error, pairs = private_bits(
+        a, c, tally.sent, tally.detected, wrong, _NO_FLUCTUATION, EXACT, DOUBLE_SCAN
+    )
+    if "s11_lower" in printed:
+        least = float(np.nanmax([s11, _least_s11(tally, alice, bob), 0.0]))
+        if printed["s11_lower"] > least * (1.0 + _ROUNDING):
+            yield Finding(
+                "not reproduced",
+                ("s11_lower",),
+                f"The printed s11_lower is {printed['s11_lower']:.4g}, but the counts allow at most {least:.3g} even "
+                "without any fluctuation.",
+            )
+    if not isfinite(tally.errors[XX]):
+        return
+    if "phase_error_upper" in printed and pairs > 0.0 and printed["phase_error_upper"] < phase_error * 0.95:
+        yield Finding(
+            "not reproduced",
+            ("phase_error_upper",),
+            f"The printed phase_error_upper is {printed['phase_error_upper']:.4g}, but the counts give "
+            f"{phase_error:.4g} even without any fluctuation.",
+        )
+    if tally.detected[ZZ] > 0.0 and isfinite(tally.errors[ZZ]):
+        vacuum = vacuum_bits(a, tally.sent, np.nan_to_num(tally.detected), _NO_FLUCTUATION, EXACT)
+        most = max(bits, 0.0) + vacuum - _leak(tally, f_ec)
+        for name, claimed in _printed_bits(printed, tally):
+            if claimed > most + _ROUNDING * max(bits, 0.0):
+                yield Finding(
+                    "not reproduced",
+                    (name,),
+                    f"The printed {name} means {claimed:.4g} secret bits, but the counts give at most {most:.4g} even "
+                    f"without any fluctuation (f_ec = {f_ec:.4g}).",
+                )
