@@ -3,12 +3,14 @@
 import secrets
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.timing import Row, best_s, row
 from combmesh.distill.local import exchange
 from combmesh.distill.party import Alice, Bob
 from combmesh.distill.settings import Distilled, DistilSettings
 from combmesh.distill.toeplitz import toeplitz_hash
+from combmesh.distill.verification import draw_hash_seed, linear_tag
 from combmesh.network.block import sifted_pair
 from combmesh.protocol.mdi.bounds import binary_entropy
 
@@ -52,4 +54,23 @@ def toeplitz() -> list[Row]:
     return [row("Toeplitz hash 2e6 to 6e5 bits", ours, "Mbit/s", "scipy.signal.fftconvolve", n / peer_s / 1e6)]
 
 
-BENCHMARKS = (whole_block, toeplitz)
+def verification() -> list[Row]:
+    """The tag of 2e6 bits, beside a polynomial modulo 2^89 - 1 in Python's integers, which is not linear."""
+    n = 2_000_000
+    bits = np.frombuffer(secrets.token_bytes(n), np.uint8) & np.uint8(1)
+    seed = draw_hash_seed()
+    ours = n / best_s(lambda: linear_tag(bits, seed, 50)) / 1e6
+    peer = n / best_s(lambda: _prime_tag(bits, seed)) / 1e6
+    return [row("verification tag of 2e6 bits", ours, "Mbit/s", "Python integers modulo 2^89 - 1", peer)]
+
+
+def _prime_tag(bits: NDArray[np.uint8], key: int) -> int:
+    prime, step, tag = 2**89 - 1, 11, 0
+    key %= prime
+    data = np.packbits(bits).tobytes()
+    for k in range(0, len(data), step):
+        tag = (tag * key + int.from_bytes(data[k : k + step], "big")) % prime
+    return tag
+
+
+BENCHMARKS = (whole_block, toeplitz, verification)

@@ -95,7 +95,7 @@ def test_limit_one_user_is_no_network(tmp_path):
 def test_limit_not_toml_and_not_there(tmp_path):
     assert "is not a TOML file" in complaint(tmp_path, "{'json': 1}")
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="is not a TOML file"):
+    with pytest.raises(InputError, match="is not a text file"):
         load_network(tmp_path / "binary.toml")
     with pytest.raises(InputError, match=r"cannot be read: No such file"):
         load_network(tmp_path / "nowhere.toml")

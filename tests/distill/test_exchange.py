@@ -15,6 +15,7 @@ from combmesh.distill.settings import NO_PRIVATE_BITS, STRINGS_DIFFER, DistilSet
 from combmesh.ground.errors import InputError, RunError
 
 N_BITS = 4_000
+TAG_BITS = 50  # 2^-50 = 8.9e-16 is the first power of two below the correctness of 1e-15
 
 
 def block(n_bits=N_BITS, qber=0.02, seed=1):
@@ -61,8 +62,8 @@ def test_exact_both_ends_have_the_same_key_and_count(n_bits, qber):
     assert result.outcome == "key"
     assert a.ledger.entries == b.ledger.entries
     assert result.n_errors == np.count_nonzero(alice != bob)
-    assert result.key.n_bits == floor(0.6 * n_bits - result.parity_bits - 89 - 1)
-    assert result.alice_bits == result.parity_bits + 89
+    assert result.key.n_bits == floor(0.6 * n_bits - result.parity_bits - TAG_BITS - 1)
+    assert result.alice_bits == result.parity_bits + TAG_BITS
     assert result.bob_bits == result.parity_bits + 1
     assert result.parity_bits >= pattern_bits(n_bits, result.n_errors)
 
@@ -160,7 +161,9 @@ TAMPERED = {
     "setup twice": lambda m: [m, m] if isinstance(m, say.CascadeSetup) else [m],
     "another seed": swap(say.CascadeSetup, lambda m: replace(m, seed=m.seed ^ 1)),
     "tag flipped": swap(say.Verify, lambda m: replace(m, tag=m.tag ^ 1)),
-    "hash key flipped": swap(say.Verify, lambda m: replace(m, key=m.key ^ 1)),
+    "tag made longer": swap(say.Verify, lambda m: replace(m, tag=m.tag | 1 << TAG_BITS)),
+    "first half of the hash seed flipped": swap(say.Verify, lambda m: replace(m, seed=m.seed ^ 1 << 128)),
+    "second half of the hash seed flipped": swap(say.Verify, lambda m: replace(m, seed=m.seed ^ 1)),
     "tag instead of a reply": swap(say.ParityReply, lambda m: say.Verify(0, 0)),
     "corrected too early": swap(say.ParityRequest, lambda m: say.Corrected()),
     "outcome turned to false": swap(say.Verified, lambda m: replace(m, ok=False)),
@@ -206,6 +209,43 @@ def test_attack_unequal_settings_give_no_key():
         check_no_key(*results)
 
 
+@pytest.mark.parametrize(
+    ("correctness", "tag_bits"), [(1.0, 1), (0.6, 1), (0.5, 2), (1e-6, 20), (1e-15, 50), (1e-30, 100)]
+)
+def test_exact_the_tag_is_as_long_as_the_correctness_asks_and_charged_once(correctness, tag_bits):
+    """The first power of two below `correctness`, by hand, and at least one bit."""
+    alice, bob = block()
+    seen = []
+    settings = DistilSettings(0.02, 0.6 * N_BITS, correctness=correctness)
+    a, b = Alice(alice, settings), Bob(bob, settings)
+    result, other = pump(a, b, lambda message: seen.append(message) or [message])
+    assert result == other
+    for end in (a, b):
+        assert end.ledger.disclosed("alice", "verification tag") == tag_bits
+        assert end.ledger.disclosed("alice") == result.parity_bits + tag_bits
+    assert result.key.n_bits == floor(0.6 * N_BITS - result.parity_bits - tag_bits - 1)
+    (verify,) = [message for message in seen if isinstance(message, say.Verify)]
+    assert verify.tag < 2**tag_bits
+
+
+def test_attack_ends_that_want_different_correctness_have_no_key():
+    alice, bob = block()
+    for ours, theirs in ((1e-15, 5e-16), (5e-16, 1e-15), (1e-15, 1e-20)):
+        a = Alice(alice, DistilSettings(0.02, 2_400.0, correctness=ours))
+        b = Bob(bob, DistilSettings(0.02, 2_400.0, correctness=theirs))
+        check_no_key(*exchange(a, b))
+
+
+@pytest.mark.parametrize("more", [1, 8, 128])
+def test_attack_zeros_beside_the_string_give_no_key(more):
+    """A linear tag is the same with zeros in front; the length in the setup is not."""
+    bits, zeros = block()[0], np.zeros(more, np.uint8)
+    for ours, theirs in ((bits, np.append(zeros, bits)), (np.append(bits, zeros), bits)):
+        results = exchange(Alice(ours, DistilSettings(0.02, 2_400.0)), Bob(theirs, DistilSettings(0.02, 2_400.0)))
+        check_no_key(*results)
+        assert "`n_bits`" in results[0].outcome
+
+
 def test_attack_strings_without_relation_give_no_key():
     alice, _ = block(seed=1)
     other, _ = block(seed=2)
@@ -236,6 +276,9 @@ def test_attack_impossible_settings_are_refused():
     for wrong in ((-0.1, 1.0, "one-sided"), (0.5, 1.0, "one-sided"), (0.1, np.nan, "one-sided"), (0.1, 1.0, "none")):
         with pytest.raises(InputError):
             DistilSettings(*wrong)
+    for correctness in (0.0, -1e-15, 9e-31, 1.1, np.nan):
+        with pytest.raises(InputError, match="`correctness`"):
+            DistilSettings(0.1, 1.0, correctness=correctness)
     with pytest.raises(InputError, match="at most"):
         Bob(np.zeros(10, np.uint8), DistilSettings(0.02, 11.0))
 
@@ -255,8 +298,9 @@ def test_attack_malformed_messages_cannot_be_made():
         say.ParityRequest(one, one, np.zeros(1))
     with pytest.raises(InputError):
         say.ParityReply(b"a")
-    with pytest.raises(InputError):
-        say.Verify(-1, 0)
+    for seed, tag in ((-1, 0), (2**256, 0), (0, -1), (0, 2**128), (0.0, 0), (0, True)):
+        with pytest.raises(InputError):
+            say.Verify(seed, tag)
     with pytest.raises(InputError):
         say.Amplify("key", 1, "seed")
     with pytest.raises(ValueError, match="read-only"):

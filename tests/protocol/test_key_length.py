@@ -211,7 +211,7 @@ def test_paper_rate_of_the_three_methods():
 
 def test_limit_fixed_settings_are_no_better_than_optimised_ones():
     block = BlockRule(1000, 1e12)
-    fixed = fixed_plan(PAPER, NOTES, Analysis(), 1.16, block)
+    fixed = fixed_plan(PAPER, NOTES, NOTES, Analysis(), 1.16, block)
     assert fixed.pulses == 2_500_000_000_000
     assert fixed.rate_per_pulse < optimise(PAPER, Analysis(), 1.16, block).rate_per_pulse
 

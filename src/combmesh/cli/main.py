@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from combmesh import __version__
-from combmesh.cli import explain, key, run, schema
+from combmesh.cli import explain, key, rate, run, schema
 from combmesh.ground.errors import InputError, RunError
 
 DONE, FAILED, BAD_INPUT, NEEDS_A_PERSON, INTERRUPTED = 0, 1, 2, 3, 130
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("key")(key.key)
+app.command("rate")(rate.rate)
 app.command("explain")(explain.explain)
 app.command("schema")(schema.schema)
 

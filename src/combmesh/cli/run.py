@@ -95,6 +95,12 @@ def _write(folder: Path, document: dict[str, object], links: "list[LinkReport]",
     write_json(document, folder / "report.json")
 
 
+def _method_text(document: dict[str, object]) -> str:
+    """The method by its name and, where it is not the paper's, by whose it is."""
+    method = str(document["method"])
+    return f"{method} (combmesh's own, not the paper's analysis)" if method.startswith("certificate") else method
+
+
 def _print(folder: Path, document: dict[str, object], links: "list[LinkReport]") -> None:
     from rich.console import Console
 
@@ -109,7 +115,7 @@ def _print(folder: Path, document: dict[str, object], links: "list[LinkReport]")
         checked = "key lengths only, no bits were distilled"
     made = "report.json, pairs.csv, pairs.png" + (", stores/" if document["store"] else "")
     console.print(
-        f"Simulated light; {document['method']}, {document['accounting']} leak; {checked}.\n"
+        f"Simulated light; {_method_text(document)}, {document['accounting']} leak; {checked}.\n"
         f"{document['new_blocks']} new blocks of {document['blocks']} in {document['wall_s']} s.\n"
         f"Everything is in {folder}/: {made}.",
         highlight=False,

@@ -1,6 +1,15 @@
 """An annotated table of counts to start from; its counts were drawn for a link of 50 km."""
 
 import tomllib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from combmesh.protocol.mdi.files.link import LinkFile
+    from combmesh.protocol.mdi.link_rates import MethodRate
+    from combmesh.protocol.mdi.settings import Settings
+
+_X_PAIRS = ("xx", "xo", "ox", "yy", "yo", "oy", "oo", "xy", "yx")
+_Z_PAIRS = ("zz", "zo", "oz")
 
 COUNTS_TEMPLATE = """\
 # A block of measured counts. `combmesh key FILE` says what key it is worth, and whether it is consistent.
@@ -57,3 +66,58 @@ def counts_template(as_csv: bool) -> str:
     for basis, rows in tomllib.loads(counts.partition("\n")[2])["counts"].items():
         lines += [f"{basis},{pair},,{row['detected']},{row['errors']}" for pair, row in rows.items()]
     return "\n".join(lines) + "\n"
+
+
+def plan_table(file: "LinkFile", chosen: "MethodRate") -> str:
+    """A table of counts to be filled in after the block, with the settings and the certificate that were planned."""
+    epsilon = file.epsilon
+    spent = f"bound       = {epsilon.bound!r}" if epsilon.bound else f"total       = {epsilon.budget().secrecy!r}"
+    lines = [
+        "# Planned before the block: keep this file as it is, send with these settings, then fill in the counts.",
+        f"# Expected by {chosen.method}: {chosen.length_bits} bits, {chosen.skr_bps:.6g} bit/s.",
+        "schema_version = 1",
+        f"pulses   = {file.pulses!r}",
+        f"clock_hz = {file.clock_hz!r}",
+        f"f_ec     = {file.f_ec!r}",
+        f"vacuum_credit = {str(file.vacuum_credit).lower()}",
+        "",
+        "[epsilon]",
+        spent,
+        f"correctness = {epsilon.correctness!r}",
+        f'tail        = "{epsilon.tail}"',
+        "",
+        *_sources("alice", chosen.alice),
+        *_sources("bob", chosen.bob),
+        *_certificate(chosen),
+        "[counts.X]",
+        *(f"# {pair} = {{ detected = 0, errors = 0 }}" for pair in _X_PAIRS),
+        "[counts.Z]",
+        *(f"# {pair} = {{ detected = 0, errors = 0 }}" for pair in _Z_PAIRS),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _sources(name: str, user: "Settings") -> list[str]:
+    return [
+        f"[{name}]",
+        f"intensity   = {{ o = {user.o!r}, x = {user.x!r}, y = {user.y!r}, z = {user.z!r} }}",
+        f"probability = {{ x = {user.p_x!r}, y = {user.p_y!r}, z = {user.p_z!r} }}  # vacuum takes the rest",
+        "",
+    ]
+
+
+def _certificate(chosen: "MethodRate") -> list[str]:
+    from combmesh.protocol.mdi.certificate.rows import CLASSES
+
+    certificate = chosen.certificate
+    if certificate is None:
+        return []
+    return [
+        f"[certificate]  # SHA-256 {certificate.digest}",
+        f"t = {certificate.t!r}",
+        f"e0 = {certificate.e0!r}",
+        f"delta = {certificate.delta!r}",
+        "[certificate.scaled]",
+        *(f"{name} = {value!r}" for name, value in zip(CLASSES, certificate.scaled, strict=True)),
+        "",
+    ]

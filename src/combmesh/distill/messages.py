@@ -58,14 +58,14 @@ class Corrected:
 
 @dataclass(frozen=True)
 class Verify:
-    """Alice's key of the verification hash, drawn after `Corrected`, and her tag."""
+    """Alice's seed (256 bits) of the verification hash, drawn after `Corrected`, and her tag (at most 128 bits)."""
 
-    key: int
+    seed: int
     tag: int
 
     def __post_init__(self) -> None:
-        _check_int("key", self.key, 0, 2**89 - 1)
-        _check_int("tag", self.tag, 0, 2**89 - 1)
+        _check_int("seed", self.seed, 0, 2**256 - 1)
+        _check_int("tag", self.tag, 0, 2**128 - 1)
 
 
 @dataclass(frozen=True)

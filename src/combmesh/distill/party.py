@@ -68,11 +68,11 @@ class Alice:
 
     def _on_corrected(self, message: say.Corrected) -> tuple[Message, ...]:
         self._oracle = None
-        key = verification.draw_hash_key()
-        tag = verification.polynomial_tag(self._block.bits, key)
-        self.ledger.record("alice", "verification tag", verification.TAG_BITS)
+        seed = verification.draw_hash_seed()
+        tag = verification.linear_tag(self._block.bits, seed, self._block.tag_bits)
+        self.ledger.record("alice", "verification tag", self._block.tag_bits)
         self._expected = {say.Verified: self._on_verified}
-        return (say.Verify(key, tag),)
+        return (say.Verify(seed, tag),)
 
     def _on_verified(self, message: say.Verified) -> tuple[Message, ...]:
         self.ledger.record("bob", "acknowledgement", 1)
@@ -143,9 +143,9 @@ class Bob:
         return (self._asked,)
 
     def _on_verify(self, message: say.Verify) -> tuple[Message, ...]:
-        self.ledger.record("alice", "verification tag", verification.TAG_BITS)
+        self.ledger.record("alice", "verification tag", self._block.tag_bits)
         self.ledger.record("bob", "acknowledgement", 1)
-        ok = verification.polynomial_tag(self._block.bits, message.key) == message.tag
+        ok = verification.linear_tag(self._block.bits, message.seed, self._block.tag_bits) == message.tag
         verified = say.Verified(ok, self._n_flips)
         if not ok:
             self._block.finish(STRINGS_DIFFER)

@@ -19,16 +19,19 @@ class DistilSettings:
     `planned_qber`: the error rate that the block sizes of Cascade are made for; another one costs bits, not
     correctness. `budget_bits`: private bits of the block before the leak is subtracted, from the decoy analysis; the
     terms in the failure probabilities of secrecy are already subtracted there. `accounting`: which disclosed bits
-    count, see the ledger.
+    count, see the ledger. `correctness`: largest probability that both keys differ unnoticed; the verification tag is
+    as short as it allows.
     """
 
     planned_qber: float
     budget_bits: float
     accounting: Accounting = "one-sided"
+    correctness: float = 1e-15
 
     def __post_init__(self) -> None:
         check_range("planned_qber", self.planned_qber, low=0.0, high=0.49)
         check_range("budget_bits", self.budget_bits)
+        check_range("correctness", self.correctness, low=1e-30, high=1.0)
         if self.accounting not in ACCOUNTINGS:
             raise InputError(f"`accounting` must be one of {', '.join(ACCOUNTINGS)}, but is {self.accounting!r}.")
 

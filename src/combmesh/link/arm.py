@@ -1,6 +1,6 @@
 """What lies between a user's box and the click."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from combmesh.ground.errors import InputError, check_range
@@ -35,6 +35,16 @@ class Arm:
         if self.efficiency is not None and (self.fibre_km is not None or self.loss_db is not None):
             raise InputError("`efficiency` is everything in total; it cannot stand beside `fibre_km` or `loss_db`.")
 
+    def at_length(self, fibre_km: float) -> "Arm":
+        """The same arm with another length of fibre; refused where the fibre is not told apart from the rest."""
+        if self.efficiency is not None:
+            raise InputError("An arm with `efficiency` has no length to change; give `fibre_km` and losses instead.")
+        return replace(self, fibre_km=fibre_km)
+
+    def transmission(self) -> float:
+        """Share of the light that arrives at the relay; the detectors are in it where `efficiency` is given."""
+        return self.total_efficiency(1.0)
+
     def total_efficiency(self, detector_efficiency: float) -> float:
         """Probability that a photon sent is detected."""
         if self.efficiency is not None:
@@ -55,3 +65,21 @@ class Arms:
     bob: Arm
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    @property
+    def distance_km(self) -> float | None:
+        """Fibre from user to user, None if an arm has none."""
+        lengths = (self.alice.fibre_km, self.bob.fibre_km)
+        return None if None in lengths else sum(length for length in lengths if length is not None)
+
+    def at_distance(self, distance_km: float) -> "Arms":
+        """The arms with another distance from user to user, divided between them as before."""
+        check_range("distance_km", distance_km, 0.0, 2e5)
+        lengths = (self.alice.fibre_km or 0.0, self.bob.fibre_km or 0.0)
+        share = lengths[0] / sum(lengths) if sum(lengths) > 0 else 0.5
+        return Arms(self.alice.at_length(distance_km * share), self.bob.at_length(distance_km * (1.0 - share)))
+
+    @property
+    def transmission(self) -> float:
+        """Share of the light that would pass from user to user."""
+        return self.alice.transmission() * self.bob.transmission()

@@ -13,9 +13,9 @@ from combmesh.distill.settings import DistilSettings
 from combmesh.ground.rng import stream
 from combmesh.link.relay import Link
 from combmesh.network.plan import Channel
+from combmesh.protocol.mdi.block_plan import BlockPlan, Judgement, block_key, plan_block
 from combmesh.protocol.mdi.bounds import ZZ, binary_entropy
-from combmesh.protocol.mdi.keyrate import Analysis, KeyLength, key_length
-from combmesh.protocol.mdi.optimise import LinkPlan, fixed_plan, optimise
+from combmesh.protocol.mdi.keyrate import KeyLength
 from combmesh.protocol.mdi.rules import BlockRule, Reconciliation
 from combmesh.protocol.mdi.settings import Settings
 from combmesh.protocol.mdi.tally import Tally, draw_tally, expected_tally
@@ -26,7 +26,7 @@ class Rules:
     """What all blocks of a run have in common.
 
     Attributes:
-        analysis: how counts become a key length.
+        judgement: how counts become a key length.
         reconciliation: how errors are corrected and charged.
         block: when a block ends.
         settings: every user's settings; None optimises them for each link.
@@ -34,7 +34,7 @@ class Rules:
         with_bits: distil bits; otherwise stop at the key length.
     """
 
-    analysis: Analysis
+    judgement: Judgement
     reconciliation: Reconciliation
     block: BlockRule
     settings: Settings | None
@@ -44,11 +44,12 @@ class Rules:
 
 @dataclass(frozen=True)
 class BlockTask:
-    """One block of one pair on its line."""
+    """One block of one pair on its line, and the plan that was fixed for it."""
 
     channel: Channel
     link: Link
     block: int
+    plan: BlockPlan
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,10 @@ class BlockReport:
         pulses: pulses sent, fixed beforehand.
         light_s: how long that took, s.
         sent, detected, errors: `(pair,)` the tally, in the order of `bounds.PAIRS`.
+        method: whose key length it is.
+        plan_digest: digest of the plan, which was recorded before the block.
         planned_bits: key length expected before the block.
-        s11_lower, phase_error_upper: as in `KeyLength`.
+        s11_lower, phase_error_upper: as in `block_key`.
         f_ec: reconciliation efficiency: parities disclosed by Alice over n h(QBER); planned where no bits are made,
             None where nothing was reconciled.
         leak_bits: bits subtracted as disclosed.
@@ -79,6 +82,8 @@ class BlockReport:
     sent: tuple[int, ...]
     detected: tuple[int, ...]
     errors: tuple[int, ...]
+    method: str
+    plan_digest: str
     planned_bits: int
     s11_lower: float
     phase_error_upper: float
@@ -100,52 +105,49 @@ class BlockResult:
 
 def run_block(rules: Rules, task: BlockTask) -> BlockResult:
     """Simulate and key one block; pure but for key bits, which come from the operating system."""
-    reconciliation, analysis = rules.reconciliation, rules.analysis
-    plan = _plan(rules, task.link)
+    plan, f_ec = task.plan, rules.reconciliation.planned_f_ec
     expected = expected_tally(task.link, plan.alice, plan.bob, plan.pulses)
-    planned = key_length(expected, plan.alice, plan.bob, analysis, f_ec=reconciliation.planned_f_ec)
+    planned = block_key(plan, expected, rules.judgement, f_ec=f_ec)
     channel = task.channel
     rng = stream(rules.seed, channel.alice, channel.bob, channel.line, task.block)
     tally = draw_tally(task.link, plan.alice, plan.bob, plan.pulses, rng)
     if not rules.with_bits:
-        length = key_length(tally, plan.alice, plan.bob, analysis, f_ec=reconciliation.planned_f_ec)
-        f_ec = reconciliation.planned_f_ec
-        return BlockResult(_report(task, plan, tally, planned, length, f_ec, length.length_bits, None, length.outcome))
-    return _distilled(rules, task, plan, tally, planned, expected.qber_z, rng)
+        length = block_key(plan, tally, rules.judgement, f_ec=f_ec)
+        return BlockResult(_report(task, tally, planned, length, f_ec, length.length_bits, None, length.outcome))
+    return _distilled(rules, task, tally, planned, expected.qber_z, rng)
 
 
-def _plan(rules: Rules, link: Link) -> LinkPlan:
-    f_ec = rules.reconciliation.planned_f_ec
-    if rules.settings is not None:
-        return fixed_plan(link, rules.settings, rules.analysis, f_ec, rules.block)
-    return optimise(link, rules.analysis, f_ec, rules.block)
+def plan_link(rules: Rules, link: Link) -> tuple[Link, BlockPlan]:
+    """The plan of a link's blocks, beside the link."""
+    return link, plan_block(link, rules.judgement, rules.reconciliation.planned_f_ec, rules.block, rules.settings)
 
 
 def _distilled(
     rules: Rules,
     task: BlockTask,
-    plan: LinkPlan,
     tally: Tally,
     planned: KeyLength,
     planned_qber: float,
     rng: np.random.Generator,
 ) -> BlockResult:
-    before_leak = key_length(tally, plan.alice, plan.bob, rules.analysis, leak_bits=0.0)
+    plan = task.plan
+    before_leak = block_key(plan, tally, rules.judgement, leak_bits=0.0)
     if before_leak.length_bits == 0:
-        return BlockResult(_report(task, plan, tally, planned, before_leak, None, 0, None, before_leak.outcome))
+        return BlockResult(_report(task, tally, planned, before_leak, None, 0, None, before_leak.outcome))
     alice_bits, bob_bits = sifted_pair(int(tally.detected[ZZ]), int(tally.errors[ZZ]), rng)
-    settings = DistilSettings(planned_qber, before_leak.signed_bits, rules.reconciliation.accounting)
+    accounting, correctness = rules.reconciliation.accounting, rules.judgement.budget.correctness
+    settings = DistilSettings(planned_qber, before_leak.signed_bits, accounting, correctness)
     alice, bob = Alice(alice_bits, settings), Bob(bob_bits, settings)
     at_alice, at_bob = exchange(alice, bob)
     leak_bits = alice.ledger.leak_bits(settings.accounting)
-    length = key_length(tally, plan.alice, plan.bob, rules.analysis, leak_bits=leak_bits)
+    length = block_key(plan, tally, rules.judgement, leak_bits=leak_bits)
     shannon_bits = tally.detected[ZZ] * binary_entropy(tally.qber_z)
     f_ec = at_alice.parity_bits / shannon_bits if shannon_bits > 0 else None
     if at_alice.key is None or at_bob.key is None:
         outcome = at_bob.outcome if at_alice.key is not None else at_alice.outcome
-        return BlockResult(_report(task, plan, tally, planned, length, f_ec, 0, None, outcome))
+        return BlockResult(_report(task, tally, planned, length, f_ec, 0, None, outcome))
     key = at_alice.key
-    report = _report(task, plan, tally, planned, length, f_ec, key.n_bits, key.key_id, "key")
+    report = _report(task, tally, planned, length, f_ec, key.n_bits, key.key_id, "key")
     return BlockResult(report, at_alice.key, at_bob.key)
 
 
@@ -160,7 +162,6 @@ def sifted_pair(n_bits: int, n_errors: int, rng: np.random.Generator) -> tuple[N
 
 def _report(
     task: BlockTask,
-    plan: LinkPlan,
     tally: Tally,
     planned: KeyLength,
     length: KeyLength,
@@ -176,11 +177,13 @@ def _report(
         bob=task.channel.bob,
         line=task.channel.line,
         block=task.block,
-        pulses=plan.pulses,
-        light_s=plan.pulses / task.link.clock_hz,
+        pulses=task.plan.pulses,
+        light_s=task.plan.pulses / task.link.clock_hz,
         sent=tuple(int(n) for n in tally.sent),
         detected=tuple(int(n) for n in tally.detected),
         errors=tuple(int(n) for n in tally.errors),
+        method=task.plan.method,
+        plan_digest=task.plan.digest,
         planned_bits=planned.length_bits,
         s11_lower=length.s11_lower,
         phase_error_upper=length.phase_error_upper,

@@ -1,7 +1,8 @@
 """All pairs of a network, block after block, each end into its own store.
 
-Order of a block's durable steps: the key as pending at both ends, the journal's line, then available at both ends.
-After a stop at any moment, pending keys with a line in the journal are promoted and the others discarded.
+The plan of every link (settings, method, coefficients) is recorded before its light. Order of a block's durable steps:
+the key as pending at both ends, the journal's line, then available at both ends. After a stop at any moment, pending
+keys with a line in the journal are promoted and the others discarded.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,15 +17,18 @@ from combmesh.ground.parallel import map_batches
 from combmesh.keystore.agreement import mismatched_pairs
 from combmesh.keystore.model import StoredKey
 from combmesh.keystore.sqlite import SqliteStore
-from combmesh.network.block import BlockReport, BlockResult, BlockTask, Rules, run_block
-from combmesh.network.journal import Journal
+from combmesh.link.relay import Link
+from combmesh.network.block import BlockReport, BlockResult, BlockTask, Rules, plan_link, run_block
+from combmesh.network.journal import Journal, PlanBook, arms_of
 from combmesh.network.plan import Channel, plan_channels
 from combmesh.network.topology import Network, User, members, pair_link
-from combmesh.protocol.mdi.epsilon import EpsilonBudget
-from combmesh.protocol.mdi.keyrate import Analysis
+from combmesh.protocol.mdi.block_plan import Judgement
 
 COUNT_BATCH = 200
 """Blocks of a batch when only counts are drawn: a block takes a millisecond."""
+
+PLAN_BATCH = 8
+"""Links of a batch when plans are made: a link takes some 50 ms."""
 
 Progress = Callable[[int, int, int], None]
 """(blocks done, blocks of the run, key bits so far)"""
@@ -51,11 +55,8 @@ class CampaignResult:
 
 def rules_of(network: Network, with_bits: bool) -> Rules:
     """The rules of a network's blocks. The vacuum part is not credited: a two-way engine makes the errors public."""
-    epsilon: EpsilonBudget = network.epsilon
-    analysis = Analysis(
-        network.analysis.method, network.analysis.tail, epsilon.bound, epsilon.correctness, vacuum_credit=False
-    )
-    return Rules(analysis, network.reconciliation, network.block, network.settings, network.seed, with_bits)
+    judgement = Judgement(network.analysis.method, network.epsilon, network.analysis.tail, vacuum_credit=False)
+    return Rules(judgement, network.reconciliation, network.block, network.settings, network.seed, with_bits)
 
 
 def run_campaign(
@@ -73,12 +74,19 @@ def run_campaign(
     users = members(network.users)
     channels = plan_channels([user.name for user in users], network.comb)
     _prepare(folder)
-    with Journal(folder / "journal.jsonl") as journal, _stores(folder, users, with_bits) as stores:
+    rules = rules_of(network, with_bits)
+    with (
+        Journal(folder / "journal.jsonl") as journal,
+        PlanBook(folder / "plans.jsonl") as book,
+        _stores(folder, users, with_bits) as stores,
+    ):
         _recover(stores, journal)
-        tasks = _open_tasks(network, users, channels, journal)
+        blocks = _open_blocks(network, users, channels, journal)
+        _plan_links(rules, [link for _, link, _ in blocks], book, workers)
+        tasks = [BlockTask(channel, link, block, book.plans[arms_of(link)]) for channel, link, block in blocks]
         total = len(channels) * network.blocks
         key_bits = sum(report.key_bits for report in journal.reports.values())
-        work = partial(run_block, rules_of(network, with_bits))
+        work = partial(run_block, rules)
         for results in map_batches(work, tasks, workers, 1 if with_bits else COUNT_BATCH):
             _commit(results, stores, journal)
             key_bits += sum(result.report.key_bits for result in results)
@@ -121,17 +129,24 @@ def _recover(stores: dict[str, SqliteStore], journal: Journal) -> None:
                 store.discard_pending(peer, line, block)
 
 
-def _open_tasks(
+def _open_blocks(
     network: Network, users: tuple[User, ...], channels: tuple[Channel, ...], journal: Journal
-) -> list[BlockTask]:
+) -> list[tuple[Channel, Link, int]]:
     by_name = {user.name: user for user in users}
-    tasks = []
+    blocks = []
     for block in range(network.blocks):
         for channel in channels:
             if (channel.alice, channel.bob, channel.line, block) not in journal.reports:
                 link = pair_link(network, by_name[channel.alice], by_name[channel.bob])
-                tasks.append(BlockTask(channel, link, block))
-    return tasks
+                blocks.append((channel, link, block))
+    return blocks
+
+
+def _plan_links(rules: Rules, links: list[Link], book: PlanBook, workers: int) -> None:
+    """Record a plan for each link that has none, before any of its light."""
+    unplanned = list({arms_of(link): link for link in links if arms_of(link) not in book.plans}.values())
+    for plans in map_batches(partial(plan_link, rules), unplanned, workers, PLAN_BATCH):
+        book.record(plans)
 
 
 def _commit(results: list[BlockResult], stores: dict[str, SqliteStore], journal: Journal) -> None:
@@ -140,7 +155,7 @@ def _commit(results: list[BlockResult], stores: dict[str, SqliteStore], journal:
     for result in keyed:
         for key in _stored_keys(result, created_utc):
             stores[key.user].put_pending(key)
-    journal.append(result.report for result in results)
+    journal.record(result.report for result in results)
     for result in keyed:
         for user in (result.report.alice, result.report.bob):
             stores[user].make_available(str(result.report.key_id))

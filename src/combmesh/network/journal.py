@@ -1,73 +1,69 @@
-"""What a run has finished, one line for each block; a stopped run goes on from here."""
+"""What a run has planned and finished, one line each; a stopped run goes on from here."""
 
-import fcntl
-import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from combmesh.ground.errors import RunError
+from combmesh.link.relay import Link
 from combmesh.network.block import BlockReport
+from combmesh.network.lines import LineFile
+from combmesh.protocol.mdi.block_plan import BlockPlan
+from combmesh.protocol.mdi.certificate.certificate import Certificate
+from combmesh.protocol.mdi.settings import Settings
 
 Address = tuple[str, str, int, int]
 """(alice, bob, line, block)"""
 
+Arms = tuple[float, float]
+"""Efficiencies of the two arms: all that tells one link of a run from another."""
 
-class Journal:
-    """An append-only file of block reports, held by one process at a time; a torn last line is cut off."""
+
+class Journal(LineFile):
+    """Block reports by their address."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        except OSError as error:
-            raise RunError(f"Could not open the journal `{path}`: {error.strerror}.") from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._file)
-            raise RunError(f"Another process is running in `{path.parent}`.") from error
-        self.reports = self._read()
+        super().__init__(path)
+        self.reports: dict[Address, BlockReport] = {}
+        for number, entry in enumerate(self.entries, 1):
+            try:
+                report = _report(entry)
+            except (ValueError, TypeError, KeyError) as error:
+                raise self.damaged(number) from error
+            self.reports[address(report)] = report
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        os.close(self._file)
-
-    def append(self, reports: Iterable[BlockReport]) -> None:
-        """Make the reports durable, in one write."""
+    def record(self, reports: Iterable[BlockReport]) -> None:
+        """Make the reports durable."""
         reports = list(reports)
-        content = "".join(json.dumps(asdict(report)) + "\n" for report in reports).encode()
-        end = os.lseek(self._file, 0, os.SEEK_END)
-        try:
-            written = os.write(self._file, content)
-            if written != len(content):
-                raise OSError(28, "the disk is full")
-            os.fsync(self._file)
-        except OSError as error:
-            os.ftruncate(self._file, end)
-            raise RunError(f"Could not write to the journal `{self.path}`: {error.strerror}.") from error
+        self.append(asdict(report) for report in reports)
         self.reports.update((address(report), report) for report in reports)
 
-    def _read(self) -> dict[Address, BlockReport]:
-        content = self.path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            os.ftruncate(self._file, whole)
-        reports = {}
-        for number, line in enumerate(content[:whole].splitlines(), 1):
+
+class PlanBook(LineFile):
+    """Plans by the link they are for: durable, with time and digest, before the first pulse of their blocks."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.plans: dict[Arms, BlockPlan] = {}
+        for number, entry in enumerate(self.entries, 1):
             try:
-                report = _report(json.loads(line))
+                arms, plan = _plan(entry)
             except (ValueError, TypeError, KeyError) as error:
-                raise RunError(f"Line {number} of the journal `{self.path}` is damaged.") from error
-            reports[address(report)] = report
-        return reports
+                raise self.damaged(number) from error
+            if plan.digest != entry["digest"]:
+                raise self.damaged(number)
+            self.plans[arms] = plan
+
+    def record(self, plans: Iterable[tuple[Link, BlockPlan]]) -> None:
+        """Make the plans durable."""
+        plans = list(plans)
+        fixed_utc = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self.append(
+            {"fixed_utc": fixed_utc, "arms": arms_of(link), "digest": plan.digest, "plan": asdict(plan)}
+            for link, plan in plans
+        )
+        self.plans.update((arms_of(link), plan) for link, plan in plans)
 
 
 def address(report: BlockReport) -> Address:
@@ -75,6 +71,20 @@ def address(report: BlockReport) -> Address:
     return report.alice, report.bob, report.line, report.block
 
 
+def arms_of(link: Link) -> Arms:
+    """Which link of a run a plan is for."""
+    return link.efficiency_a, link.efficiency_b
+
+
 def _report(entry: Any) -> BlockReport:
     counts = {name: tuple(entry[name]) for name in ("sent", "detected", "errors")}
     return BlockReport(**{**entry, **counts})
+
+
+def _plan(entry: Any) -> tuple[Arms, BlockPlan]:
+    plan = dict(entry["plan"])
+    alice, bob = Settings(**plan.pop("alice")), Settings(**plan.pop("bob"))
+    found = plan.pop("certificate")
+    certificate = None if found is None else Certificate(**{**found, "scaled": tuple(found["scaled"])})
+    eta_a, eta_b = entry["arms"]
+    return (eta_a, eta_b), BlockPlan(**plan, alice=alice, bob=bob, certificate=certificate)

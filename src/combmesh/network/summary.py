@@ -5,7 +5,7 @@ import json
 import math
 import os
 import platform
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from combmesh.network.campaign import CampaignResult
 from combmesh.network.plan import Channel
 from combmesh.network.topology import Network, User, members
 from combmesh.protocol.mdi.bounds import PAIRS
+from combmesh.protocol.mdi.epsilon import epsilon_network_year
 
 _XX, _ZZ = PAIRS.index("xx"), PAIRS.index("zz")
 
@@ -30,6 +31,7 @@ class LinkReport:
         user_a, user_b: the users; the key is the bits of `user_a`.
         distance_km: fibre between them through the relay, km; None where a length is not given.
         line, itu_label: the comb line and the nearest bin of the 50 GHz grid.
+        method: whose key length the blocks have.
         blocks: blocks sent; `blocks_with_key` of them gave a key.
         qber_z, qber_x: share of wrong bits in zz and in xx, NaN without counts.
         s11_lower, phase_error_upper: of the weakest block, as in `KeyLength`.
@@ -46,6 +48,7 @@ class LinkReport:
     distance_km: float | None
     line: int
     itu_label: str
+    method: str
     blocks: int
     blocks_with_key: int
     qber_z: float
@@ -83,6 +86,7 @@ def _link_report(channel: Channel, blocks: list[BlockReport], alice: User, bob: 
         distance_km=None if None in lengths_km else math.fsum(length for length in lengths_km if length is not None),
         line=channel.line,
         itu_label=channel.itu_label,
+        method=blocks[0].method,
         blocks=len(blocks),
         blocks_with_key=sum(block.key_bits > 0 for block in blocks),
         qber_z=_share(blocks, _ZZ),
@@ -134,6 +138,11 @@ def summary_document(
         "engine": network.reconciliation.engine if result.store else "none (key lengths only)",
         "accounting": network.reconciliation.accounting,
         "method": network.analysis.method,
+        "pairs_by_method": dict(Counter(link.method for link in links)),
+        "epsilon_network_year": math.fsum(
+            sum(epsilon_network_year(network.epsilon, link.light_s / link.blocks, 1, link.method).values())
+            for link in links
+        ),
         "tail": network.analysis.tail,
         "config_hash": config_hash,
         "tally_hash": tally_hash(result.reports),

@@ -12,25 +12,38 @@ from combmesh.ground.kernels import kernel
 EXACT = 0
 SIMPLE = 1
 TAILS = {"exact": EXACT, "simple": SIMPLE}
-_SERIES_BELOW = 1e-2
 _NO_COUNT = 1e-100  # below it b/count could overflow
+_LOG_SERIES_BELOW = 0.3  # of |s| = sqrt(2 beta): the terms left out are below 1e-12
+_DEVIATION_SERIES_BELOW = 0.15
 _STEPS = 60
-_LAST_STEP = 1e-9  # Newton squares the error: after it the root is good to the last digits
+_LAST_STEP = 1e-6  # Halley cubes the error: after it the root is good to the last digits
+
+
+@kernel
+def _halley(value: float, slope: float, bend: float) -> float:
+    """A step of Halley's method for a function of this value, slope and second derivative, at most two of Newton's."""
+    newton = value / slope
+    return newton / max(1.0 - 0.5 * newton * bend / slope, 0.5)
 
 
 @kernel
 def _log_ratio(beta: float, upper: bool) -> float:
-    """The root t of e^t - 1 - t = beta with t >= 0 (upper) or t <= 0, by Newton's method on a convex function."""
-    t = min(sqrt(2.0 * beta), 1.0 + log1p(2.0 * beta)) if upper else -sqrt(2.0 * beta)  # e^t must not overflow
+    """The root t of e^t - 1 - t = beta with t >= 0 (upper) or t <= 0.
+
+    The power series in s = +-sqrt(2 beta) follows from (e^t - 1) dt/ds = s; where it is short of digits, Halley's
+    method goes on.
+    """
+    s = sqrt(2.0 * beta) if upper else -sqrt(2.0 * beta)
+    if abs(s) < 1.0:
+        c = s * (-139 / 5443200 + s * (1 / 204120 + s * (-571 / 2351462400 - s * (281 / 1515591000))))
+        t = s * (1.0 + s * (-1 / 6 + s * (1 / 36 + s * (-1 / 270 + s * (1 / 4320 + s * (1 / 17010 + c))))))
+        if abs(s) < _LOG_SERIES_BELOW:
+            return t
+    else:
+        t = log1p(beta + log1p(beta + s)) if upper else expm1(-1.0 - beta) - beta  # both from e^t = 1 + beta + t
     for _ in range(_STEPS):
-        if abs(t) < _SERIES_BELOW:
-            value = t * t * (0.5 + t * (1 / 6 + t * (1 / 24 + t * (1 / 120 + t / 720))))
-        else:
-            value = expm1(t) - t
         slope = expm1(t)
-        if slope == 0.0:
-            break
-        step = (value - beta) / slope
+        step = _halley(slope - t - beta, slope, 1.0 + slope)
         t -= step
         if abs(step) <= _LAST_STEP * abs(t):
             break
@@ -39,17 +52,21 @@ def _log_ratio(beta: float, upper: bool) -> float:
 
 @kernel
 def _relative_deviation(beta: float, upper: bool) -> float:
-    """The root w of (1+w) ln(1+w) - w = beta with w >= 0 (upper) or -1 <= w <= 0."""
-    w = sqrt(2.0 * beta) if upper else -min(sqrt(2.0 * beta), 0.999999)
+    """The root w of (1+w) ln(1+w) - w = beta with w >= 0 (upper) or -1 <= w <= 0.
+
+    As `_log_ratio`, with the series that follows from ln(1+w) dw/ds = s.
+    """
+    s = sqrt(2.0 * beta) if upper else -sqrt(2.0 * beta)
+    w = s
+    if abs(s) < 1.0:
+        c = s * (-11237 / 43545600 + s * (13 / 102060 - s * (2482411 / 37623398400)))
+        w = s * (1.0 + s * (1 / 6 + s * (-1 / 72 + s * (1 / 270 + s * (-23 / 17280 + s * (19 / 34020 + c))))))
+        if abs(s) < _DEVIATION_SERIES_BELOW:
+            return w
+    w = max(w, -0.999999)
     for _ in range(_STEPS):
         slope = log1p(w)
-        if abs(w) < _SERIES_BELOW:
-            value = w * w * (0.5 - w * (1 / 6 - w * (1 / 12 - w * (1 / 20 - w / 30))))
-        else:
-            value = (1.0 + w) * slope - w
-        if slope == 0.0:
-            break
-        step = (value - beta) / slope
+        step = _halley((1.0 + w) * slope - w - beta, slope, 1.0 / (1.0 + w))
         w = max(w - step, -1.0 + 1e-15)
         if abs(step) <= _LAST_STEP * abs(w):
             break
@@ -73,7 +90,7 @@ def expectation_upper(observed: float, b: float, tail: int) -> float:
         return observed + b + sqrt(2.0 * b * observed + b * b)
     if observed <= _NO_COUNT:
         return b
-    return observed * exp(_log_ratio(b / observed, True))
+    return observed * (1.0 + _log_ratio(b / observed, True)) + b  # e^t = 1 + t + beta
 
 
 @kernel
@@ -95,3 +112,16 @@ def observation_upper(expected: float, b: float, tail: int) -> float:
         return expected + 0.5 * (b + sqrt(8.0 * b * expected + b * b))
     expected = max(expected, _NO_COUNT)
     return expected * (1.0 + _relative_deviation(b / expected, True))
+
+
+@kernel
+def observation_slope(expected: float, observed: float, b: float, tail: int) -> float:
+    """Derivative by `expected` of the bound `observed` on it, lower or upper, neither of them 0."""
+    deviation = observed - expected
+    if deviation == 0.0:
+        return 1.0
+    if tail == EXACT:
+        return deviation * observed / (expected * (b + deviation))
+    if deviation < 0.0:
+        return 1.0 + 0.5 * deviation / expected
+    return 1.0 + 2.0 * b / (2.0 * deviation - b)

@@ -29,7 +29,7 @@ def write_json(document: Mapping[str, object], path: Path | str) -> None:
     write_atomic((json_text(document, indent=2) + "\n").encode(), path)
 
 
-def json_text(document: Mapping[str, object], indent: int | None = None) -> str:
+def json_text(document: Mapping[str, object] | list[object], indent: int | None = None) -> str:
     """The document as strict JSON."""
     return json.dumps(_plain(document, "document"), indent=indent, ensure_ascii=False, allow_nan=False)
 

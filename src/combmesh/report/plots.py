@@ -1,7 +1,7 @@
 """Pictures of a network. Every figure is made without pyplot, so that no global state is touched."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,15 +31,20 @@ def heat_map(users: Sequence[str], matrix_bps: ArrayLike, path: Path | str, titl
 
     `matrix_bps` has shape (user, user) and is symmetric; 0 or NaN is a pair without key; the diagonal is ignored.
     """
+    rate_bps = _pair_rates(users, matrix_bps)
+    save_figure(lambda: _heat_figure(users, rate_bps, title), path)
+
+
+def save_figure(draw: "Callable[[], Figure]", path: Path | str) -> None:
+    """Draw in the project's style and write a PNG, PDF or SVG file."""
     path = Path(path)
     if path.suffix.lower() not in _METADATA:
         raise InputError(f"`path` must end in {', '.join(_METADATA)}, but is {str(path)!r}.")
-    rate_bps = _pair_rates(users, matrix_bps)
 
     from matplotlib import rc_context
 
     with rc_context(fname=str(STYLE_FILE)):
-        content = _rendered(_heat_figure(users, rate_bps, title), path.suffix.lower())
+        content = _rendered(draw(), path.suffix.lower())
     write_atomic(content, path)
 
 

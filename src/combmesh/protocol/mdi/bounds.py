@@ -9,12 +9,12 @@ With :math:`G_{uv}=e^{u+v}S_{uv}`, :math:`H=G_{xo}+G_{ox}-G_{oo}`, :math:`u'=u-o
 
 For o = 0 this is Zhou, Yu, Wang (2016) and Jiang (2021). For o > 0 it is our own: differences
 :math:`G_{u\cdot}-G_{o\cdot}` remove the vacuum exactly, :math:`(y^n-o^n)/(x^n-o^n)` rises with n, and the photon pairs
-that H then holds are at most :math:`r(G_{xx}-H)`. Valid for :math:`(y_A+o_A)/(x_A+o_A) \le (y_B+o_B)/(x_B+o_B)`; otherwise the users change places.
-The double scan splits :math:`G_{xx}` into right counts, bounded jointly with oy and yo, and the wrong counts M, which
-enter both bounds; H and M are shared and the key is minimised over them.
+that H then holds are at most :math:`r(G_{xx}-H)`. Valid for :math:`(y_A+o_A)/(x_A+o_A) \le (y_B+o_B)/(x_B+o_B)`;
+otherwise the users change places. The double scan splits :math:`G_{xx}` into right counts, bounded jointly with oy and
+yo, and the wrong counts M, which enter both bounds; H and M are shared and the key is minimised over them.
 """
 
-from math import exp, log2
+from math import exp, inf, log2
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from combmesh.protocol.statistics import (
     expectation_lower,
     expectation_upper,
     observation_lower,
+    observation_slope,
     observation_upper,
 )
 
@@ -38,10 +39,13 @@ SINGLE_SCAN = 1
 DOUBLE_SCAN = 2
 METHODS = {"no-scan": NO_SCAN, "single-scan": SINGLE_SCAN, "double-scan": DOUBLE_SCAN}
 
-_GOLDEN = 0.6180339887498949
+Numbers = tuple[float, ...] | NDArray[np.float64]
+_Frame = tuple[float, float, float, float, float, float, float]
+"""What the points of a scan have in common: s11 = (first + second (M - H)) / third, x_A x_B, pulses of pairs zz with a
+single photon each, r, and the upper bound on the right counts of xx in G that goes with r."""
+
 _ROUNDS = 60
-_CORNER = 1e-3
-_RESOLUTION = 1e-6  # of an edge: the key is flat at its minimum, so it is good to about 1e-12
+_RESOLUTION = 1e-12  # of the key at its minimum
 
 
 @kernel
@@ -53,97 +57,110 @@ def binary_entropy(p: float) -> float:
 
 
 @kernel
-def joint_lower(weights: NDArray[np.float64], counts: NDArray[np.float64], b: float, tail: int) -> float:
-    """Lower bound on sum(weights * expected counts): sorted ascending, each difference bounds a joint count."""
-    order = np.argsort(weights)
-    total = 0.0
-    below = 0.0
-    for i in range(len(order)):
-        joint = 0.0
-        for j in range(i, len(order)):
-            joint += counts[order[j]]
-        total += (weights[order[i]] - below) * expectation_lower(joint, b, tail)
-        below = weights[order[i]]
-    return total
+def joint_lower(weights: Numbers, counts: Numbers, b: float, tail: int) -> float:
+    """Lower bound on sum(weights * expected counts): weights ascending, each difference bounds a joint count."""
+    return _joint_bound(weights, counts, b, tail, False)
 
 
 @kernel
-def joint_upper(weights: NDArray[np.float64], counts: NDArray[np.float64], b: float, tail: int) -> float:
+def joint_upper(weights: Numbers, counts: Numbers, b: float, tail: int) -> float:
     """Upper bound on sum(weights * expected counts), as `joint_lower`."""
-    order = np.argsort(weights)
+    return _joint_bound(weights, counts, b, tail, True)
+
+
+@kernel
+def _joint_bound(weights: Numbers, counts: Numbers, b: float, tail: int, upper: bool) -> float:
+    """Either bound; two or three weights are compared faster than sorted."""
     total = 0.0
-    below = 0.0
-    for i in range(len(order)):
+    for i in range(len(weights)):
+        below = 0.0
         joint = 0.0
-        for j in range(i, len(order)):
-            joint += counts[order[j]]
-        total += (weights[order[i]] - below) * expectation_upper(joint, b, tail)
-        below = weights[order[i]]
+        for j in range(len(weights)):
+            if weights[j] > weights[i] or (weights[j] == weights[i] and j >= i):
+                joint += counts[j]
+            else:
+                below = max(below, weights[j])
+        expected = expectation_upper(joint, b, tail) if upper else expectation_lower(joint, b, tail)
+        total += (weights[i] - below) * expected
     return total
 
 
 @kernel
-def key_at(h: float, m: float, frame: NDArray[np.float64], b: float, tail: int) -> tuple[float, float, float, float]:
-    """(signed private bits, s11 lower, phase error upper, S11) at one value of the shared H and M."""
+def key_at(h: float, m: float, frame: _Frame, b: float, tail: int) -> tuple[float, float, float, float, float, float]:
+    """(signed private bits, their slopes in H and in M, s11 lower, phase error upper, S11) at a value of H and M."""
     base, slope, denominator, xx, pulses_11, leak, right = frame
     s11 = (base + slope * (m - h)) / denominator
+    rise = pulses_11 * slope / denominator  # of the expected pairs, with M and against H
     if s11 <= 0.0:
-        return pulses_11 * s11, s11, 0.5, 0.0
-    e11 = max(m - 0.5 * h + 0.5 * leak * (right + m - h), 0.0) / (xx * s11)
-    pairs = observation_lower(pulses_11 * min(s11, 1.0), b, tail)
+        return pulses_11 * s11, -rise, rise, s11, 0.5, 0.0
+    expected = pulses_11 * min(s11, 1.0)
+    pairs = observation_lower(expected, b, tail)
     if pairs <= 0.0:
-        return 0.0, s11, 0.5, 0.0
-    phase_error = observation_upper(pairs * e11, b, tail) / pairs
+        return 0.0, 0.0, 0.0, s11, 0.5, 0.0
+    wrong = max(m - 0.5 * h + 0.5 * leak * (right + m - h), 0.0) * pairs / (xx * s11)
+    errors = observation_upper(wrong, b, tail)
+    if errors <= 0.0:
+        return pairs, inf, -inf, s11, 0.0, pairs
+    pairs_rise = observation_slope(expected, pairs, b, tail) * rise if s11 < 1.0 else 0.0
+    unit = pairs / (xx * s11)
+    from_s11 = wrong * (pairs_rise / pairs - slope / (denominator * s11))
+    steep = observation_slope(wrong, errors, b, tail)
+    errors_h = -steep * (from_s11 + 0.5 * (1.0 + leak) * unit)
+    errors_m = steep * (from_s11 + (1.0 + 0.5 * leak) * unit)
+    phase_error = errors / pairs
+    if phase_error >= 1.5:
+        return -pairs, pairs_rise, -pairs_rise, s11, 0.5, pairs
     if phase_error >= 0.5:
-        return -pairs * min(phase_error - 0.5, 1.0), s11, 0.5, pairs
-    return pairs * (1.0 - binary_entropy(phase_error)), s11, phase_error, pairs
-
-
-@kernel
-def _key_on_edge(place: float, fixed: float, along_h: bool, frame: NDArray[np.float64], b: float, tail: int) -> float:
-    """The key at one place of an edge on which the other variable is fixed."""
-    if along_h:
-        return key_at(place, fixed, frame, b, tail)[0]
-    return key_at(fixed, place, frame, b, tail)[0]
+        return 0.5 * pairs - errors, -0.5 * pairs_rise - errors_h, 0.5 * pairs_rise - errors_m, s11, 0.5, pairs
+    good = 1.0 + log2(1.0 - phase_error)  # pairs [1 - h] = good pairs - bad errors, and so are its differentials
+    bad = log2((1.0 - phase_error) / phase_error)
+    bits = good * pairs - bad * errors
+    return bits, -good * pairs_rise - bad * errors_h, good * pairs_rise - bad * errors_m, s11, phase_error, pairs
 
 
 @kernel
 def _edge_minimum(
-    low: float, high: float, fixed: float, along_h: bool, frame: NDArray[np.float64], b: float, tail: int
+    low: float, high: float, fixed: float, along_h: bool, frame: _Frame, b: float, tail: int
 ) -> tuple[float, float]:
-    """(minimum, its place) of the key along one edge of the rectangle.
+    """(minimum, its place) of the key along one edge of the rectangle, on which the other variable is fixed.
 
-    Golden section and both ends. The key falls, then rises, and mostly the least is at a corner: where it rises
-    from one end on, only the first `_CORNER` of the edge is searched.
+    The key falls, then rises: its least is at an end, or where the slope changes its sign. That is found by secants of
+    the slope, an end which stays weighing half (Illinois). Where the key is convex, no more than the slope times the
+    width is missing from the minimum.
     """
-    at_low = _key_on_edge(low, fixed, along_h, frame, b, tail)
-    at_high = _key_on_edge(high, fixed, along_h, frame, b, tail)
-    best, place = (at_low, low) if at_low < at_high else (at_high, high)
-    left, right, corner = low, high, _CORNER * (high - low)
-    if _key_on_edge(low + corner, fixed, along_h, frame, b, tail) >= at_low:
-        right = low + corner
-    elif _key_on_edge(high - corner, fixed, along_h, frame, b, tail) >= at_high:
-        left = high - corner
-    p = right - _GOLDEN * (right - left)
-    q = left + _GOLDEN * (right - left)
-    f_p = _key_on_edge(p, fixed, along_h, frame, b, tail)
-    f_q = _key_on_edge(q, fixed, along_h, frame, b, tail)
-    for _ in range(_ROUNDS):  # an edge a few digits long never shrinks to its share
-        if right - left <= _RESOLUTION * (high - low):
+    at_low, left_slope = _on_edge(low, fixed, along_h, frame, b, tail)
+    at_high, right_slope = _on_edge(high, fixed, along_h, frame, b, tail)
+    best, place = (at_low, low) if at_low <= at_high else (at_high, high)
+    left, right, side = low, high, 0
+    for _ in range(_ROUNDS):
+        if not left_slope < 0.0 < right_slope:
             break
-        if f_p < f_q:
-            right, q, f_q = q, p, f_p
-            p = right - _GOLDEN * (right - left)
-            f_p = _key_on_edge(p, fixed, along_h, frame, b, tail)
+        share = left_slope / (left_slope - right_slope)
+        here = left + (share if 0.0 < share < 1.0 else 0.5) * (right - left)  # a slope may be infinite
+        bits, slope = _on_edge(here, fixed, along_h, frame, b, tail)
+        if bits < best:
+            best, place = bits, here
+        if abs(slope) * (right - left) <= _RESOLUTION * abs(bits):
+            break
+        if slope < 0.0:
+            left, left_slope = here, slope
+            right_slope *= 0.5 if side < 0 else 1.0
+            side = -1
         else:
-            left, p, f_p = p, q, f_q
-            q = left + _GOLDEN * (right - left)
-            f_q = _key_on_edge(q, fixed, along_h, frame, b, tail)
-    if f_p < best:
-        best, place = f_p, p
-    if f_q < best:
-        best, place = f_q, q
+            right, right_slope = here, slope
+            left_slope *= 0.5 if side > 0 else 1.0
+            side = 1
     return best, place
+
+
+@kernel
+def _on_edge(place: float, fixed: float, along_h: bool, frame: _Frame, b: float, tail: int) -> tuple[float, float]:
+    """(key, its slope) at one place of an edge."""
+    if along_h:
+        bits, slope = key_at(place, fixed, frame, b, tail)[:2]
+    else:
+        bits, _, slope = key_at(fixed, place, frame, b, tail)[:3]
+    return bits, slope
 
 
 @kernel
@@ -170,36 +187,30 @@ def private_bits(
         tail: EXACT or SIMPLE.
         method: NO_SCAN, SINGLE_SCAN or DOUBLE_SCAN.
     """
+    ox, xo, oy, yo = OX, XO, OY, YO
     if (a[1] + a[6]) * (c[0] + c[6]) > (c[1] + c[6]) * (a[0] + a[6]):  # the users change places
-        swap = np.array([OO, XO, OX, XX, YO, OY, YY, YX, XY, ZZ, ZO, OZ])
-        a, c, sent, detected = c, a, sent[swap], detected[swap]
+        a, c, ox, xo, oy, yo = c, a, xo, ox, yo, oy
     xa, ya, oa, xb, yb, ob = a[0], a[1], a[6], c[0], c[1], c[6]
     up = (ya * ya - oa * oa) * (yb - ob)
     down = (xa * xa - oa * oa) * (xb - ob)
     singles_xx = (xa - oa) * (xb - ob)
     e_xx = exp(xa + xb) / sent[XX]
-    e_xo, e_ox, e_oo = exp(xa + ob) / sent[XO], exp(oa + xb) / sent[OX], exp(oa + ob) / sent[OO]
+    e_xo, e_ox, e_oo = exp(xa + ob) / sent[xo], exp(oa + xb) / sent[ox], exp(oa + ob) / sent[OO]
     right_xx = detected[XX] - errors_xx if method == DOUBLE_SCAN else detected[XX]
-    plus = joint_lower(
-        np.array([up * e_xx, down * exp(oa + yb) / sent[OY], down * exp(ya + ob) / sent[YO]]),
-        np.array([right_xx, detected[OY], detected[YO]]),
-        b,
-        tail,
-    )
-    minus = joint_upper(
-        np.array([down * exp(ya + yb) / sent[YY], down * e_oo]), np.array([detected[YY], detected[OO]]), b, tail
-    )
-    weights = np.array([e_xo, e_ox])
-    singles = np.array([detected[XO], detected[OX]])
-    h_low = joint_lower(weights, singles, b, tail) - e_oo * expectation_upper(detected[OO], b, tail)
-    h_high = joint_upper(weights, singles, b, tail) - e_oo * expectation_lower(detected[OO], b, tail)
+    in_plus = (up * e_xx, down * exp(oa + yb) / sent[oy], down * exp(ya + ob) / sent[yo])
+    in_minus = (down * exp(ya + yb) / sent[YY], down * e_oo)
+    plus = joint_lower(in_plus, (right_xx, detected[oy], detected[yo]), b, tail)
+    minus = joint_upper(in_minus, (detected[YY], detected[OO]), b, tail)
+    in_h, singles = (e_xo, e_ox), (detected[xo], detected[ox])
+    h_low = joint_lower(in_h, singles, b, tail) - e_oo * expectation_upper(detected[OO], b, tail)
+    h_high = joint_upper(in_h, singles, b, tail) - e_oo * expectation_lower(detected[OO], b, tail)
     m_low = e_xx * expectation_lower(errors_xx, b, tail)
     m_high = e_xx * expectation_upper(errors_xx, b, tail)
     pulses_11 = sent[ZZ] * a[2] * c[2] * exp(-a[2] - c[2])
     leak = xa * xb / singles_xx - 1.0  # single photons in the vacuum, for each in xx
     right_upper = e_xx * expectation_upper(right_xx, b, tail) if leak > 0.0 else 0.0
     denominator = singles_xx * (ya - oa) * (yb - ob) * (ya - xa)
-    frame = np.array([plus - minus, up, denominator, xa * xb, pulses_11, leak, right_upper])
+    frame = (plus - minus, up, denominator, xa * xb, pulses_11, leak, right_upper)
     if method == DOUBLE_SCAN:
         return _double(frame, h_low, h_high, m_low, m_high, b, tail)
     return _single(frame, h_low, h_high, m_high, b, tail, method)
@@ -207,7 +218,7 @@ def private_bits(
 
 @kernel
 def _double(
-    frame: NDArray[np.float64], h_low: float, h_high: float, m_low: float, m_high: float, b: float, tail: int
+    frame: _Frame, h_low: float, h_high: float, m_low: float, m_high: float, b: float, tail: int
 ) -> tuple[float, float, float, float]:
     """The minimum over (H, M) with e11 >= 0, M >= H/2 for o = 0: a pair with a vacuum is wrong half the time.
 
@@ -219,24 +230,25 @@ def _double(
     on_m, h_place = _edge_minimum(h_low, h_high, m_high, True, frame, b, tail)
     on_h, m_place = _edge_minimum(m_low, m_high, h_high, False, frame, b, tail)
     h, m = (h_place, m_high) if on_m <= on_h else (h_high, m_place)
-    bits, _, phase_error, pairs = key_at(h, m, frame, b, tail)
+    bits, _, _, _, phase_error, pairs = key_at(h, m, frame, b, tail)
     return bits, (frame[0] + frame[1] * (m_low - h_high)) / frame[2], phase_error, pairs
 
 
 @kernel
 def _single(
-    frame: NDArray[np.float64], h_low: float, h_high: float, m_high: float, b: float, tail: int, method: int
+    frame: _Frame, h_low: float, h_high: float, m_high: float, b: float, tail: int, method: int
 ) -> tuple[float, float, float, float]:
     """The minimum over H alone (single scan), or H at its worst in each place (no scan); M only in the error.
 
     In `key_at` M enters s11 with the weight of H, and counts as xx beside the right ones: its part there is taken out.
     """
-    fixed = frame.copy()
-    fixed[0] -= frame[1] * m_high
-    fixed[6] -= m_high
+    base, slope, denominator, xx, pulses_11, leak, right = frame
+    base -= slope * m_high
+    if method == NO_SCAN:
+        base -= slope * (h_high - h_low)
+    frame = (base, slope, denominator, xx, pulses_11, leak, right - m_high)
+    h = _edge_minimum(h_low, h_high, m_high, True, frame, b, tail)[1] if method == SINGLE_SCAN else h_low
+    bits, _, _, s11, phase_error, pairs = key_at(h, m_high, frame, b, tail)
     if method == SINGLE_SCAN:
-        _, h_place = _edge_minimum(h_low, h_high, m_high, True, fixed, b, tail)
-        bits, _, phase_error, pairs = key_at(h_place, m_high, fixed, b, tail)
-        return bits, (fixed[0] + fixed[1] * (m_high - h_high)) / fixed[2], phase_error, pairs
-    fixed[0] -= frame[1] * (h_high - h_low)
-    return key_at(h_low, m_high, fixed, b, tail)
+        s11 = (base + slope * (m_high - h_high)) / denominator
+    return bits, s11, phase_error, pairs

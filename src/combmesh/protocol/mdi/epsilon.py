@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import log
 from typing import ClassVar
 
-from combmesh.ground.errors import InputError
+from combmesh.ground.errors import InputError, check_positive, check_range
 
 TERMS = {
     "eps' (smoothing of the chain rule)": 2,
@@ -21,6 +21,9 @@ TERMS = {
     "E^L, O^L of the vacuum part": 2,
 }
 """How often each one-sided bound of the double scan enters 2(eps' + 2 eps_e + eps-hat) + eps_PA + tails."""
+
+
+_YEAR_S = 365.25 * 86400.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,44 @@ class EpsilonBudget:
     def terms(self) -> dict[str, float]:
         """Each term of the secrecy sum; their sum is `secrecy`."""
         return {name: count * self.bound for name, count in TERMS.items()}
+
+
+def epsilon_block(budget: EpsilonBudget, method: str = "double-scan") -> dict[str, float]:
+    """Each failure probability of a block that is attempted, secrecy term by term and correctness.
+
+    The certificate spends its secrecy on one statistic: sqrt(2 eps) by the elementary proof, eps by the Renyi proof.
+
+    >>> f"{sum(epsilon_block(EpsilonBudget(1e-10, 1e-15)).values()):.6g}"
+    '1.00001e-10'
+    """
+    if method.startswith("certificate"):
+        secrecy = {"the certificate's one statistic": budget.secrecy}
+    else:
+        secrecy = budget.terms()
+    return {**secrecy, "correctness: both keys differ unnoticed": budget.correctness}
+
+
+def epsilon_network_year(
+    budget: EpsilonBudget, block_s: float, pairs: int, method: str = "double-scan"
+) -> dict[str, float]:
+    """Failure probabilities of a network that keys all its pairs, block after block, for a year, term by term.
+
+    Errors add over blocks and pairs, whatever the length of each key (Portmann & Renner, Rev. Mod. Phys. 94 025008
+    (2022)); a block without a key counts as well, since its length, 0, was chosen from the same counts.
+
+    Args:
+        budget: failure probabilities of a block.
+        block_s: light time of a block, s.
+        pairs: pairs of users.
+        method: method of the key length.
+
+    >>> round(sum(epsilon_network_year(EpsilonBudget(1e-10), 1000.0, 19_900).values()), 3)
+    0.063
+    """
+    check_positive("block_s", block_s)
+    check_range("pairs", pairs, 0)
+    blocks = pairs * _YEAR_S / block_s
+    return {name: blocks * value for name, value in epsilon_block(budget, method).items()}
 
 
 def tail_exponent(bound: float) -> float:

@@ -30,11 +30,13 @@ class AnalysisRule:
     """How counts become a key length.
 
     Attributes:
-        method: what is scanned: "double-scan" (the published reference), "single-scan" or "no-scan".
+        method: "double-scan" (the published reference), "single-scan" or "no-scan"; or "certificate", combmesh's own
+            method and not the paper's, where it is expected to give more than the double scan; "certificate-renyi" is
+            the same with the other proof of secrecy.
         tail: tail bound: "exact" Chernoff or its "simple" closed form.
     """
 
-    method: Literal["double-scan", "single-scan", "no-scan"] = "double-scan"
+    method: Literal["double-scan", "single-scan", "no-scan", "certificate", "certificate-renyi"] = "double-scan"
     tail: Literal["exact", "simple"] = "exact"
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}

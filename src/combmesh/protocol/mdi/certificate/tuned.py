@@ -11,6 +11,8 @@ from combmesh.protocol.mdi.epsilon import EpsilonBudget
 from combmesh.protocol.mdi.settings import Settings
 from combmesh.protocol.mdi.tally import Tally, settings_array
 
+_LOWEST_LOG_T = -30.0
+
 
 def tuned_certificate(
     expected: Tally, alice: Settings, bob: Settings, budget: EpsilonBudget, method: str = "certificate"
@@ -28,7 +30,7 @@ def tuned_certificate(
 
     def loss_bits(point: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> float:
         log_t, logit = float(point[0]), float(point[1])
-        if log_t > top or abs(logit) > 30:
+        if not _LOWEST_LOG_T < log_t <= top or abs(logit) > 30:
             return np.inf
         t, e0 = exp(log_t), 0.5 / (1.0 + exp(-logit))
         rows, right_sides = photon_rows(a, c, t, 1.0 + log2(1.0 - e0), 1.0 + log2(e0), 0.0)

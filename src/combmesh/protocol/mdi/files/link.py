@@ -1,12 +1,13 @@
 """A link and what its users send."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from combmesh.ground.errors import InputError
 from combmesh.link.arm import Arms
 from combmesh.link.relay import Link, Relay
 from combmesh.protocol.mdi.files.sources import Epsilon, Sources, check_common
+from combmesh.protocol.mdi.link_rates import RateTask
 
 _STRICT: dict[str, str] = {"extra": "forbid"}
 
@@ -21,10 +22,9 @@ class LinkFile:
         clock_hz: pulse rate, Hz.
         arm: the two arms.
         relay: the relay's receiver.
-        alice, bob: the users' sources; needed unless they are optimised.
+        alice, bob: the users' sources; where they are optimised, only the light in their vacuum is taken from here.
         f_ec: reconciliation efficiency, the leak being f n_zz h(E_zz).
-        raw_key: whose bits are the raw key.
-        vacuum_credit: whether bits of the raw key's owner sent as vacuum count as secret.
+        vacuum_credit: whether bits that Alice, whose bits are the key, sent as vacuum count as secret.
         epsilon: failure probabilities.
     """
 
@@ -36,7 +36,6 @@ class LinkFile:
     alice: Sources | None = None
     bob: Sources | None = None
     f_ec: float = 1.16
-    raw_key: Literal["alice", "bob"] = "alice"
     vacuum_credit: bool = True
     epsilon: Epsilon = Epsilon()
 
@@ -47,8 +46,21 @@ class LinkFile:
         if (self.alice is None) != (self.bob is None):
             raise InputError("`alice` and `bob` must both be given, or neither.")
 
-    def link(self) -> Link:
-        """The two arms at the relay."""
+    def task(self, arms: Arms, optimised: bool) -> RateTask:
+        """What the rate is computed from, with other arms; settings are optimised, or those of the file."""
+        if not optimised and self.alice is None:
+            raise InputError("The link file has no `alice` and `bob`; give them, or let `--optimise` find the best.")
         detector = self.relay.detector_efficiency
-        eta_a, eta_b = self.arm.alice.total_efficiency(detector), self.arm.bob.total_efficiency(detector)
-        return Link(eta_a, eta_b, self.relay, self.clock_hz)
+        eta_a, eta_b = arms.alice.total_efficiency(detector), arms.bob.total_efficiency(detector)
+        users = [user.settings() for user in (self.alice, self.bob) if user is not None]
+        settings = (users[0], users[1]) if users else None
+        return RateTask(
+            Link(eta_a, eta_b, self.relay, self.clock_hz),
+            self.pulses,
+            self.epsilon.budget(),
+            self.epsilon.tail,
+            self.f_ec,
+            self.vacuum_credit,
+            None if optimised else settings,
+            (settings[0].o, settings[1].o) if settings else (0.0, 0.0),
+        )

@@ -1,0 +1,105 @@
+"""A block planned and judged: settings, method and, for the certificate, coefficients, all fixed before the block."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+
+from combmesh.link.relay import Link
+from combmesh.protocol.mdi.certificate.certificate import PROOFS, Certificate, certified_key
+from combmesh.protocol.mdi.certificate.plan import plan_certificate
+from combmesh.protocol.mdi.epsilon import EpsilonBudget
+from combmesh.protocol.mdi.keyrate import Analysis, KeyLength, key_length
+from combmesh.protocol.mdi.optimise import fixed_plan, optimise
+from combmesh.protocol.mdi.rules import BlockRule
+from combmesh.protocol.mdi.settings import Settings
+from combmesh.protocol.mdi.tally import Tally
+
+REFERENCE = "double-scan"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How counts become a key length.
+
+    Attributes:
+        method: a scan, or a certificate, which is taken where it is expected to give more than the double scan.
+        budget: failure probabilities; the scans split the secrecy into equal shares, a certificate spends it on one.
+        tail: tail bound of the scans.
+        vacuum_credit: whether the vacuum part counts, in the scans.
+    """
+
+    method: str = REFERENCE
+    budget: EpsilonBudget = EpsilonBudget()
+    tail: str = "exact"
+    vacuum_credit: bool = False
+
+    def scan(self) -> Analysis:
+        """The scan itself, or the one beside a certificate."""
+        method = REFERENCE if self.method in PROOFS else self.method
+        return Analysis(method, self.tail, self.budget.bound, self.budget.correctness, self.vacuum_credit)
+
+
+@dataclass(frozen=True)
+class BlockPlan:
+    """What is fixed before a block.
+
+    Attributes:
+        method: whose key length will be taken.
+        alice, bob: settings of the users.
+        pulses: pulses of the block.
+        rate_per_pulse: expected signed secret bits for each pulse.
+        certificate: coefficients, where the method has them.
+    """
+
+    method: str
+    alice: Settings
+    bob: Settings
+    pulses: int
+    rate_per_pulse: float
+    certificate: Certificate | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the plan: recorded before the block, it proves that nothing was tuned on its counts."""
+        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()
+
+
+def plan_block(
+    link: Link, judgement: Judgement, f_ec: float, block: BlockRule, settings: Settings | None = None
+) -> BlockPlan:
+    """The plan with the most expected key; a certificate only where it is expected to give more than the double scan.
+
+    Args:
+        link: the link.
+        judgement: how counts will become a key length.
+        f_ec: reconciliation efficiency that is planned.
+        block: when a block ends.
+        settings: what both users send, if that is not free.
+    """
+    scan = judgement.scan()
+    if settings is None:
+        plan = optimise(link, scan, f_ec, block)
+    else:
+        plan = fixed_plan(link, settings, settings, scan, f_ec, block)
+    scanned = BlockPlan(scan.method, plan.alice, plan.bob, plan.pulses, plan.rate_per_pulse)
+    if judgement.method not in PROOFS:
+        return scanned
+    both = (settings, settings) if settings is not None else None
+    found = plan_certificate(link, f_ec, block, judgement.budget, judgement.method, settings=both)
+    if found.certificate is None or found.rate_per_pulse <= scanned.rate_per_pulse:
+        return scanned
+    return BlockPlan(judgement.method, found.alice, found.bob, found.pulses, found.rate_per_pulse, found.certificate)
+
+
+def block_key(
+    plan: BlockPlan, tally: Tally, judgement: Judgement, *, f_ec: float = 1.16, leak_bits: float | None = None
+) -> KeyLength:
+    """Key length of a block's counts by the plan's method.
+
+    s11 and the phase error are those of the scan; beside a certificate they are for information only.
+    """
+    scanned = key_length(tally, plan.alice, plan.bob, judgement.scan(), f_ec=f_ec, leak_bits=leak_bits)
+    if plan.certificate is None:
+        return scanned
+    key = certified_key(tally, plan.certificate, judgement.budget, plan.method, f_ec=f_ec, leak_bits=leak_bits)
+    return replace(key, s11_lower=scanned.s11_lower, phase_error_upper=scanned.phase_error_upper)

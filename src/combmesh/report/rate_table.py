@@ -1,0 +1,81 @@
+"""Key rates of a link by every method, as text."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from combmesh.report.numbers import NO_VALUE, fixed, significant
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True)
+class RateRow:
+    """Expected key of a link at one distance by one method.
+
+    Attributes:
+        distance_km: fibre from user to user, None if it is not known.
+        method: name of the method.
+        skr_bps: key bits for each second of light.
+        length_bits: key bits of a block.
+        settings: settings of `alice` and `bob`, and what was fixed of the `certificate`.
+        repeaterless_bps: the most that any link without a repeater could give.
+    """
+
+    distance_km: float | None
+    method: str
+    skr_bps: float
+    length_bits: int
+    settings: Mapping[str, Any]
+    repeaterless_bps: float
+
+
+_SETTINGS = ("x", "y", "z", "p_o", "p_x", "p_y", "p_z")
+
+
+def sweep_table(rows: Sequence[RateRow]) -> "Table":
+    """A line for each distance, a column for each method, bit/s."""
+    from rich.table import Table
+
+    methods = list(dict.fromkeys(row.method for row in rows))
+    table = Table(caption="bit/s of light time")
+    for header in ("km", *methods, "repeaterless"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for distance_km in dict.fromkeys(row.distance_km for row in rows):
+        here = {row.method: row for row in rows if row.distance_km == distance_km}
+        rates = [significant(here[method].skr_bps) for method in methods]
+        table.add_row(fixed(distance_km, 1), *rates, significant(here[methods[0]].repeaterless_bps))
+    return table
+
+
+def settings_table(rows: Sequence[RateRow]) -> "Table":
+    """A line for each method and user: the key and the settings that give it."""
+    from rich.table import Table
+
+    km = fixed(rows[0].distance_km, 1)
+    where = "" if km == NO_VALUE else f"{km} km · "
+    table = Table(caption=f"{where}repeaterless bound {significant(rows[0].repeaterless_bps)} bit/s")
+    for header in ("method", "key bits", "bit/s", "user", *_SETTINGS):
+        table.add_column(header, justify="left" if header in ("method", "user") else "right", no_wrap=True)
+    for row in rows:
+        users = [[significant(row.settings[user][name]) for name in _SETTINGS] for user in ("alice", "bob")]
+        if users[0] == users[1]:
+            table.add_row(row.method, f"{row.length_bits:,}", significant(row.skr_bps), "both", *users[0])
+            continue
+        table.add_row(row.method, f"{row.length_bits:,}", significant(row.skr_bps), "Alice", *users[0])
+        table.add_row("", "", "", "Bob", *users[1])
+    return table
+
+
+def rate_notes(rows: Sequence[RateRow]) -> str:
+    """What is to be known about the methods shown."""
+    notes = {
+        "double-scan": "double-scan: the published reference (Jiang 2021).",
+        "certificate": "certificate (combmesh), not the paper's analysis: elementary proof; its coefficients are fixed "
+        "before the block.",
+        "certificate-renyi": "certificate-renyi: the same with the Rényi proof, an option.",
+        "asymptotic": "asymptotic: endless data and decoys. Every rate is expected, of the closed-form channel.",
+    }
+    shown = {row.method for row in rows}
+    return "\n".join(text for method, text in notes.items() if method in shown)
