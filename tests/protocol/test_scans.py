@@ -16,6 +16,7 @@ from combmesh.protocol.mdi.bounds import (
     OX,
     OY,
     PAIRS,
+    SINGLE_SCAN,
     XO,
     XX,
     YO,
@@ -178,16 +179,19 @@ def frame_of(tally, a, c, b, tail):
     return (base, up, below, a.x * c.x, a.x * c.x / xx - 1.0, right, pulses_11, b, tail), (h_low, h_high), m_ends
 
 
+def bits_of(s11, errors, xx, pulses_11, b, tail):
+    """Private bits at values of s11 and of the error yield times x_A x_B; 0 without pairs."""
+    pairs = observed_on_grid(np.maximum(pulses_11 * np.minimum(s11, 1.0), 1e-9), b, tail)[0]
+    wrong_pairs = np.maximum(pairs * np.maximum(errors, 0.0) / (xx * np.maximum(s11, 1e-30)), 1e-30)
+    phase = np.minimum(observed_on_grid(wrong_pairs, b, tail)[1] / np.maximum(pairs, 1e-9), 0.5)
+    return pairs * (1 + (xlogy(phase, phase) + xlogy(1 - phase, 1 - phase)) / np.log(2))
+
+
 def key_of(h, m, base, up, below, xx, leak, right, pulses_11, b, tail):
-    """Private bits, 0 without pairs. Where errors would be fewer than none M is raised until there are none."""
+    """Private bits. Where errors would be fewer than none M is raised until there are none."""
     top = m.max()
     m = np.maximum(m, (h / 2 - leak / 2 * (right - h)) / (1 + leak / 2))
-    s11 = np.minimum((base + up * (m - h)) / below, 1.0)
-    errors = np.maximum(m - h / 2 + leak / 2 * (right + m - h), 0.0)
-    pairs = observed_on_grid(np.maximum(pulses_11 * s11, 1e-9), b, tail)[0]
-    wrong_pairs = np.maximum(pairs * errors / (xx * np.maximum(s11, 1e-30)), 1e-30)
-    phase = np.minimum(observed_on_grid(wrong_pairs, b, tail)[1] / np.maximum(pairs, 1e-9), 0.5)
-    bits = pairs * (1 + (xlogy(phase, phase) + xlogy(1 - phase, 1 - phase)) / np.log(2))
+    bits = bits_of((base + up * (m - h)) / below, m - h / 2 + leak / 2 * (right + m - h), xx, pulses_11, b, tail)
     return np.where(m <= top, bits, np.inf)
 
 
@@ -224,6 +228,28 @@ def test_exact_double_scan_is_never_above_a_scan_of_401_by_401():
             else:
                 assert ours <= 0
     assert compared > 120
+
+
+def test_exact_single_scan_is_the_least_key_of_a_fine_line():
+    """All of xx in the joint bound, M at its worst in the error alone; H beyond 2 M has no errors but fewer pairs, so
+    the key may have its least at two places."""
+    b, compared, far = Analysis().as_array()[0], 0, 0
+    for k in range(120):
+        link, a, c, pulses = wild_case(np.random.default_rng(500 + k))
+        tally = expected_tally(link, a, c, pulses)
+        table = settings_array(a), settings_array(c), tally.sent, tally.detected, tally.errors[XX], b
+        no_errors = replace(tally, errors=np.zeros(len(PAIRS)))
+        for tail in (EXACT, SIMPLE):
+            (base, up, below, xx, leak, right, *rest), h_ends, _ = frame_of(no_errors, a, c, b, tail)
+            m = np.exp(a.x + c.x) / tally.sent[XX] * expectation_upper(tally.errors[XX], b, tail)
+            h = np.linspace(*h_ends, 4001)
+            line = bits_of((base - up * h) / below, m - h / 2 + leak / 2 * (right - h), xx, *rest).min()
+            if line > 0:
+                assert private_bits(*table, tail, SINGLE_SCAN)[0] == pytest.approx(line, rel=1e-5)
+                compared += 1
+                far += h_ends[1] > 2 * m
+    assert compared > 100
+    assert far > 5
 
 
 def test_limit_more_pulses_less_noise_never_give_less_key():
