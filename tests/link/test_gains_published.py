@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from combmesh.link.gains import click_probability, gain_x, gain_z, live_share, yield_11
+from combmesh.protocol.mdi.bounds import binary_entropy
 
 # PyPI qkd 0.2.0: (mu_a, mu_b, eta_a, eta_b, p_d, e_d), (Q, E) in Z, (Q, E) in X, Y11
 PUBLISHED = [
@@ -109,3 +110,85 @@ def test_limit_live_share_of_a_detector():
     # notes: 6 / 18 / 56 / 176 million clicks a second and 30 ns leave .72 / .42 / .14 / .03 of the coincidences
     for rate_hz, share in ((6e6, 0.72), (18e6, 0.42), (56e6, 0.14), (176e6, 0.03)):
         assert live_share(rate_hz / 2.5e9, 30e-9 * 2.5e9, 1.0) ** 2 == pytest.approx(share, abs=0.006)
+
+
+@pytest.mark.parametrize(
+    ("length_km", "mu", "rate", "y11_z", "y11_x", "e11", "q_z", "e_z"),
+    [
+        (
+            0,
+            0.6,
+            5.50480800248019e-4,
+            0.010439772440663,
+            0.010373013977791,
+            0.017691986826910,
+            3.3229148800730e-3,
+            0.015137277,
+        ),
+        (
+            50,
+            0.55,
+            5.044648887408833e-5,
+            1.043814410035e-3,
+            1.037246431003e-3,
+            0.018074920050104,
+            3.064927897201e-4,
+            0.015465665,
+        ),
+        (
+            100,
+            0.55,
+            4.679772268409997e-6,
+            1.04452439264e-4,
+            1.0377221811514e-4,
+            0.018709117479222,
+            3.1516932965e-5,
+            0.016463490,
+        ),
+        (
+            150,
+            0.5,
+            3.909173100581946e-7,
+            1.0492159631e-5,
+            1.0432377812e-5,
+            0.020454368313764,
+            2.6466316623e-6,
+            0.020050503,
+        ),
+        (
+            200,
+            0.45,
+            1.9578947686556202e-8,
+            1.0621196265e-6,
+            1.0569551654e-6,
+            0.025900055040836,
+            2.2055315470e-7,
+            0.032341094,
+        ),
+    ],
+)
+def test_exact_three_intensities_with_endless_data(length_km, mu, rate, y11_z, y11_x, e11, q_z, e_z):
+    """PyPI qkd 0.2.0 at the parameters of Lo, Curty, Qi (2012): Xu's bound, nu = .005 and vacuum, from our gains."""
+    nu, p_d, e_d = 0.005, 3.01e-6, 0.015
+    eta = 0.145 * 10 ** (-0.02 * length_km / 2)
+
+    def gains(gain, a, b):
+        q_c, q_e = gain(a * eta, b * eta, p_d, 1.0)
+        return q_c + q_e, e_d * q_c + (1 - e_d) * q_e
+
+    def without_vacuum(gain, u, kind):
+        both, one, other, none = (gains(gain, *pair)[kind] for pair in ((u, u), (u, 0), (0, u), (0, 0)))
+        return np.exp(2 * u) * both + none - np.exp(u) * (one + other)
+
+    def y11(gain):
+        strong, weak = without_vacuum(gain, mu, 0), without_vacuum(gain, nu, 0)
+        return (mu**3 * weak - nu**3 * strong) / ((mu * nu) ** 2 * (mu - nu))
+
+    assert y11(gain_z) == pytest.approx(y11_z, rel=1e-6)
+    assert y11(gain_x) == pytest.approx(y11_x, rel=1e-6)
+    assert without_vacuum(gain_x, nu, 1) / (nu**2 * y11(gain_x)) == pytest.approx(e11, rel=1e-6)
+    total, wrong = gains(gain_z, mu, mu)
+    assert total == pytest.approx(q_z, rel=1e-9)
+    assert wrong / total == pytest.approx(e_z, rel=1e-7)
+    key = mu**2 * np.exp(-2 * mu) * y11_z * (1 - binary_entropy(e11)) - 1.16 * total * binary_entropy(wrong / total)
+    assert key == pytest.approx(rate, rel=1e-6)
