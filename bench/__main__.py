@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import distillation, engine, roads
+from bench import certificate, distillation, engine, roads
 
 OUTPUT = Path("build") / "bench.json"
 
@@ -15,7 +15,7 @@ OUTPUT = Path("build") / "bench.json"
 def main() -> None:
     console = Console(width=None if sys.stdout.isatty() else 150)
     rows = []
-    for benchmark in (*engine.BENCHMARKS, *distillation.BENCHMARKS, *roads.BENCHMARKS):
+    for benchmark in (*engine.BENCHMARKS, *certificate.BENCHMARKS, *distillation.BENCHMARKS, *roads.BENCHMARKS):
         console.print(f"{benchmark.__name__} ...", style="dim")
         rows += benchmark()
     OUTPUT.parent.mkdir(exist_ok=True)
