@@ -231,3 +231,23 @@ def test_exact_brute_force_agrees_with_the_decimals_on_right_sides():
     assert fails(high, t, e0, replace(user, p_x=0.3), user, *exact) == (
         not obeys_all_rows(high, t, e0, replace(user, p_x=0.3), user)
     )
+
+
+def factor(**shifts):
+    return tuple(1 + Fraction(shifts.get(name, 0)) for name in "oxyz")
+
+
+def test_attack_box_in_which_x_passes_y_is_refused():
+    user = Settings(0.2, 0.205, 0.33, 0.28, 0.03, 0.65)
+    scaled = [0.01, -0.5, -0.1, -0.5, -0.1, -0.5, -0.1, -0.5, *[-0.01] * 5]
+    crossed = factor(x=0.05, y=-0.05)
+    assert fails(scaled, 2.1e-4, 0.14236, user, user, crossed, crossed)
+    assert not obeys_all_rows(scaled, 2.1e-4, 0.14236, user, user, 0.05)
+
+
+def test_attack_box_around_a_signal_of_one_photon_is_refused():
+    user = Settings(0.05, 0.25, 1.0, 0.28, 0.03, 0.65)
+    scaled = [-0.001, -0.126414, *[-0.001] * 11]
+    inside = factor(x=-0.02)
+    assert fails(scaled, 2.1e-4, 0.14236, user, user, inside, inside)
+    assert not obeys_all_rows(scaled, 2.1e-4, 0.14236, user, user, 0.02)

@@ -10,7 +10,7 @@ from combmesh.ground.errors import InputError
 from combmesh.link.relay import Link, Relay
 from combmesh.protocol.mdi.bounds import XX, ZZ, binary_entropy, private_bits
 from combmesh.protocol.mdi.keyrate import Analysis, key_length, vacuum_bits
-from combmesh.protocol.mdi.optimise import decode, fixed_plan, link_task, optimise, settings_at, signed_rate
+from combmesh.protocol.mdi.optimise import fixed_plan, free_settings, link_task, optimise, settings_at, signed_rate
 from combmesh.protocol.mdi.rules import BlockRule
 from combmesh.protocol.mdi.tally import expected_tally, link_array, pair_gains, pair_probabilities
 
@@ -52,7 +52,7 @@ def test_paper_rates_of_the_looser_methods():
 
 def minus_rate_bps(numbers, link, analysis, f_ec, block):
     """Minus the rate at 12 free numbers, all of both users' settings; without a key minus the bits for a sifted bit."""
-    a, c = decode(numbers, False)
+    a, c = free_settings(numbers[:6], 0.0), free_settings(numbers[6:], 0.0)
     b, tail, method, constant, _ = analysis.as_array()
     gains, wrong = pair_gains(a, c, link_array(link))
     chances = pair_probabilities(a, c)
@@ -225,7 +225,7 @@ def test_limit_every_point_is_a_setting(vacuum):
         points = rng.normal(0, 4, 6), rng.normal(0, 4, 11)
         users = [*settings_at(points[0], vacuum[0], vacuum[0]), *settings_at(points[1], *vacuum)]
         if vacuum == (0.0, 0.0):
-            users += decode(rng.normal(0, 5, 12), False)
+            users.append(free_settings(rng.normal(0, 5, 6), 0.0))
         for x, y, z, *p, o in users:
             assert 0 <= o < x < y < 2
             assert 0 < z < 2

@@ -7,7 +7,7 @@ from scipy.optimize import differential_evolution, minimize
 from combmesh.link.relay import Link, Relay
 from combmesh.protocol.mdi.bounds import XX, ZZ, binary_entropy, private_bits
 from combmesh.protocol.mdi.keyrate import Analysis, vacuum_bits
-from combmesh.protocol.mdi.optimise import decode, optimise
+from combmesh.protocol.mdi.optimise import free_settings, optimise
 from combmesh.protocol.mdi.rules import BlockRule
 from combmesh.protocol.mdi.sweep import optimise_many
 from combmesh.protocol.mdi.tally import link_array, pair_gains, pair_probabilities
@@ -37,7 +37,7 @@ def random_problem(rng):
 
 def minus_rate_bps(numbers, link, analysis, f_ec, block, vacuum):
     """Minus the rate at 12 free numbers, all of both users' settings; without a key minus the bits for a sifted bit."""
-    a, c = decode(numbers, False)
+    a, c = free_settings(numbers[:6], 0.0), free_settings(numbers[6:], 0.0)
     for user, o in zip((a, c), vacuum, strict=True):
         user[0], user[6] = o + (user[1] - o) * user[0] / user[1], o
         if user[1] <= o:

@@ -1,6 +1,7 @@
 """`combmesh key COUNTS`: measured counts in, key out."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,6 @@ import typer
 if TYPE_CHECKING:
     from combmesh.protocol.mdi.compare import MethodResult
     from combmesh.protocol.mdi.consistency import Consistency
-    from combmesh.protocol.mdi.files.counts import CountTable
 
 INCONSISTENT = 3
 
@@ -20,6 +20,7 @@ def key(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
     template: Annotated[bool, typer.Option("--template", help="Print an annotated table to start from.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="With --template: as CSV.")] = False,
+    mode_pairing: Annotated[bool, typer.Option("--mode-pairing", help="With --template: for mode pairing.")] = False,
 ) -> int:
     """Key length of measured counts, by every method side by side, and whether the counts are consistent.
 
@@ -30,18 +31,15 @@ def key(
     if template:
         from combmesh.config.template import counts_template
 
-        typer.echo(counts_template(as_csv), nl=False)
+        typer.echo(counts_template(as_csv, "mode-pairing" if mode_pairing else "mdi"), nl=False)
         return 0
     if file is None:
         raise InputError("`combmesh key` needs a table of counts; `combmesh key --template` prints one to start from.")
     from combmesh.config.counts import load_counts
-    from combmesh.protocol.mdi.compare import compare_methods
 
     table = load_counts(file)
-    fixed = table.certificate
-    results = compare_methods(table.block(), fixed.certificate() if fixed else None)
-    verdict = _verdict(table)
-    chosen = _chosen(results, fixed.chosen if fixed else "double-scan")
+    results = table.results()
+    chosen, verdict = table.chosen(results), table.consistency()
     if as_json:
         from combmesh.report.export import json_text
 
@@ -51,34 +49,13 @@ def key(
     return 0 if verdict.verdict == "consistent" else INCONSISTENT
 
 
-def _verdict(table: "CountTable") -> "Consistency":
-    from combmesh.protocol.mdi.consistency import check_consistency
-
-    return check_consistency(
-        table.tally(),
-        table.alice.settings(),
-        table.bob.settings(),
-        bound=table.epsilon.budget().bound,
-        tail=table.epsilon.tail,
-        printed={name: value for name, value in asdict(table.printed).items() if value is not None},
-        clock_hz=table.clock_hz,
-        f_ec=table.f_ec or 1.0,
-    )
-
-
-def _chosen(results: "list[MethodResult]", method: str) -> "MethodResult":
-    """The result of the method that was chosen beforehand; the double scan if that cannot be used."""
-    usable = {result.method: result for result in results if result.valid}
-    return usable.get(method, usable["double-scan"])
-
-
-def _document(chosen: "MethodResult", results: "list[MethodResult]", verdict: "Consistency") -> dict[str, object]:
+def _document(chosen: "MethodResult", results: "Sequence[MethodResult]", verdict: "Consistency") -> dict[str, object]:
     consistency = {"verdict": verdict.verdict, "findings": [asdict(finding) for finding in verdict.findings]}
     methods = [{**asdict(result), "consistency": verdict.verdict} for result in results]
     return {**asdict(chosen), "consistency": consistency, "methods": methods}
 
 
-def _print(chosen: "MethodResult", results: "list[MethodResult]", verdict: "Consistency") -> None:
+def _print(chosen: "MethodResult", results: "Sequence[MethodResult]", verdict: "Consistency") -> None:
     from rich.console import Console
 
     from combmesh.report.key_table import key_sentence, method_notes, method_table, verdict_text

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from combmesh.config.counts import AnyLink
     from combmesh.protocol.mdi.files.link import LinkFile
     from combmesh.protocol.mdi.link_rates import MethodRate
+    from combmesh.protocol.mode_pairing.link_rates import PairingRate
     from combmesh.report.rate_table import RateRow
 
 MOST_DISTANCES = 10_000
@@ -31,16 +33,19 @@ def rate(
     """Expected key rate of a link by every method, beside the asymptotic limit and the repeaterless bound."""
     from combmesh.config.counts import load_link
     from combmesh.ground.errors import InputError
+    from combmesh.protocol.mdi.files.link import LinkFile
 
     link_file = load_link(file)[0]
     distances = _distances(distance) if distance else [link_file.arm.distance_km]
     if plan is not None and len(distances) > 1:
         raise InputError("`--plan` is for one distance, but `--distance` has several.")
+    if plan is not None and not isinstance(link_file, LinkFile):
+        raise InputError(f"`--plan` is for `protocol` mdi, but the file is for {link_file.protocol}.")
     if plot is not None and len(distances) < 2:
         raise InputError("`--plot` draws a sweep; give `--distance FROM:TO:STEP` too.")
     found = _all_rates(link_file, distances, optimise, hidden=as_json)
     rows = [_row(*entry) for entry in found]
-    if plan is not None:
+    if plan is not None and isinstance(link_file, LinkFile):
         _write_plan(plan, link_file, [method for _, _, method in found])
     if plot is not None:
         from combmesh.report.curves import rate_curves
@@ -75,17 +80,16 @@ def _distances(text: str) -> list[float | None]:
 
 
 def _all_rates(
-    file: "LinkFile", distances: "list[float | None]", optimise: bool, hidden: bool
-) -> "list[tuple[float | None, float, MethodRate]]":
+    file: "AnyLink", distances: "list[float | None]", optimise: bool, hidden: bool
+) -> "list[tuple[float | None, float, MethodRate | PairingRate]]":
     """(distance, repeaterless bound in bit/s, rate) of each distance and method; a bar while it takes long."""
     from combmesh.protocol.mdi.asymptotic import repeaterless_bound
-    from combmesh.protocol.mdi.link_rates import all_rates
 
-    found = []
+    found: list[tuple[float | None, float, MethodRate | PairingRate]] = []
     for distance_km in _shown(distances, hidden or len(distances) < 3):
         arms = file.arm if distance_km == file.arm.distance_km else file.arm.at_distance(distance_km or 0.0)
         bound_bps = repeaterless_bound(arms.transmission) * file.clock_hz
-        found += [(distance_km, bound_bps, method) for method in all_rates(file.task(arms, optimise))]
+        found += [(distance_km, bound_bps, method) for method in file.rates(arms, optimise)]
     return found
 
 
@@ -98,16 +102,10 @@ def _shown(distances: "list[float | None]", hidden: bool) -> "Iterable[float | N
     return track(distances, "distances", console=Console(stderr=True))
 
 
-def _row(distance_km: float | None, bound_bps: float, found: "MethodRate") -> "RateRow":
+def _row(distance_km: float | None, bound_bps: float, found: "MethodRate | PairingRate") -> "RateRow":
     from combmesh.report.rate_table import RateRow
 
-    settings: dict[str, dict[str, object]] = {
-        name: {**asdict(user), "p_o": user.p_o} for name, user in (("alice", found.alice), ("bob", found.bob))
-    }
-    if found.certificate is not None:
-        certificate = found.certificate
-        settings["certificate"] = {"t": certificate.t, "e0": certificate.e0, "digest": certificate.digest}
-    return RateRow(distance_km, found.method, found.skr_bps, found.length_bits, settings, bound_bps)
+    return RateRow(distance_km, found.method, found.skr_bps, found.length_bits, found.shown_settings(), bound_bps)
 
 
 def _print(rows: "list[RateRow]", n_distances: int) -> None:
@@ -120,11 +118,12 @@ def _print(rows: "list[RateRow]", n_distances: int) -> None:
     console.print(rate_notes(rows), highlight=False, markup=False)
 
 
-def _write_plan(path: Path, file: "LinkFile", rates: "list[MethodRate]") -> None:
+def _write_plan(path: Path, file: "LinkFile", rates: "list[MethodRate | PairingRate]") -> None:
     """The plan of the certificate or of the double scan, whichever is expected to give more key."""
     from combmesh.config.template import plan_table
+    from combmesh.protocol.mdi.link_rates import MethodRate
     from combmesh.report.export import write_atomic
 
-    by_method = {found.method: found for found in rates}
+    by_method = {found.method: found for found in rates if isinstance(found, MethodRate)}
     chosen = max(by_method["double-scan"], by_method["certificate"], key=lambda found: found.length_bits)
     write_atomic(plan_table(file, chosen).encode(), path)

@@ -1,32 +1,52 @@
-"""Tables of counts (TOML or CSV) and link files."""
+"""Tables of counts (TOML or CSV) and link files, of either protocol."""
 
 import csv
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from combmesh.config.load import load_table, parse_toml, read_text, read_toml
 from combmesh.ground.errors import InputError
 from combmesh.ground.provenance import Mark
 from combmesh.protocol.mdi.files.counts import CountTable
 from combmesh.protocol.mdi.files.link import LinkFile
+from combmesh.protocol.mode_pairing.files import PairCountTable, PairLinkFile
+
+AnyCounts = CountTable | PairCountTable
+AnyLink = LinkFile | PairLinkFile
+
+COUNT_TABLES: dict[str, type[AnyCounts]] = {"mdi": CountTable, "mode-pairing": PairCountTable}
+LINK_FILES: dict[str, type[AnyLink]] = {"mdi": LinkFile, "mode-pairing": PairLinkFile}
+"""Classes by `protocol`; a file that names none is of the first."""
 
 CSV_COLUMNS = ("basis", "pair", "sent", "detected", "errors")
 
+T = TypeVar("T")
 
-def load_counts(path: Path | str) -> CountTable:
+
+def load_counts(path: Path | str) -> AnyCounts:
     """Read and check a table of counts; raises InputError that names everything that is wrong.
 
     A CSV file has a line for each pair under a line of names, and before them the rest of the TOML form behind `#`.
     """
     path = Path(path)
     table = _csv_table(path) if path.suffix.lower() == ".csv" else read_toml(path)
-    return load_table(table, CountTable, path)[0]
+    return load_table(table, _class_of(table, COUNT_TABLES, path), path)[0]
 
 
-def load_link(path: Path | str) -> tuple[LinkFile, Mapping[str, Mark]]:
+def load_link(path: Path | str) -> tuple[AnyLink, Mapping[str, Mark]]:
     """Read and check a link file, with the mark of each value; raises InputError as `load_counts` does."""
-    return load_table(read_toml(Path(path)), LinkFile, Path(path))
+    path = Path(path)
+    table = read_toml(path)
+    return load_table(table, _class_of(table, LINK_FILES, path), path)
+
+
+def _class_of(table: Mapping[str, Any], classes: Mapping[str, type[T]], path: Path) -> type[T]:
+    """The class of the protocol that a file names."""
+    name = table.get("protocol", next(iter(classes)))
+    if not isinstance(name, str) or name not in classes:
+        raise InputError(f"`{path}`: `protocol` must be {' or '.join(classes)}, but is {name!r}.")
+    return classes[name]
 
 
 def _csv_table(path: Path) -> dict[str, Any]:

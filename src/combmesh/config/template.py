@@ -1,4 +1,4 @@
-"""An annotated table of counts to start from; its counts were drawn for a link of 50 km."""
+"""Annotated tables of counts to start from, drawn for a link of 50 km or published, and a plan to be filled in."""
 
 import tomllib
 from typing import TYPE_CHECKING
@@ -56,15 +56,74 @@ oz = { detected = 5, errors = 3 }
 """
 
 
-def counts_template(as_csv: bool) -> str:
+PAIR_COUNTS_TEMPLATE = """\
+# A block of mode pairing. `combmesh key FILE` says what key it is worth, and whether what was printed follows from it.
+# The numbers are those of Zhu et al., PRL 130 030801 (2023), at 101 km, with the rate and the bounds printed there.
+schema_version = 1
+protocol = "mode-pairing"
+rounds   = 5.07e11                              # of the block
+clock_hz = 444.83e6                             # rounds with quantum light in a second; gives bit/s; may be left out
+f_ec     = 1.1                                  # leak = f_ec n h(E) of Z.mm; or leak_bits = bits that were disclosed
+vacuum_credit = false                           # Zhu 2023 counts no vacuum part; false with two-way reconciliation
+
+[epsilon]
+total       = 1e-10                             # of all together: 23 terms; or bound = of each one-sided bound
+correctness = 1e-15
+tail        = "exact"                           # or "simple"
+
+[alice]                                         # of a round; nu: weak light, mu: signal, o: vacuum, exactly dark
+intensity   = { nu = 0.032, mu = 0.309 }
+probability = { o = 0.6, nu = 0.18, mu = 0.22 }
+
+[bob]
+intensity   = { nu = 0.032, mu = 0.309 }
+probability = { o = 0.6, nu = 0.18, mu = 0.22 }
+
+[pairing]
+phase_slices = 16                               # D: X pairs are kept whose phases differ by 0 or pi to within pi/D
+
+[printed]                                       # published results, to be checked; may be left out
+m11_lower = 1.07e8                              # single-photon pairs of the key
+phase_error_upper = 0.2474
+skr_bps = 17200
+
+# Counts, Alice's total intensity in the pair first: o vacuum, n weak light, m signal. Counts may be fractional.
+[counts.Z]                                      # one vacuum and one light of each user; only mm needs its errors
+oo = { detected = 395 }                         # vacuum in all four places; no pair is a count too
+on = { detected = 7624 }
+om = { detected = 89296 }
+no = { detected = 7796 }
+nn = { detected = 1484349 }
+nm = { detected = 17793988 }
+mo = { detected = 87784 }
+mn = { detected = 17282569 }
+mm = { detected = 207389568, errors = 64238 }   # the key
+[counts.X]                                      # twice the same light, those that were kept; oo is that of Z
+on = { detected = 728841, errors = 371608 }     # errors beside a vacuum are not read and may be left out
+om = { detected = 104986314, errors = 53565167 }
+no = { detected = 757883, errors = 387259 }
+nn = { detected = 33604, errors = 10596 }
+nm = { detected = 1424753, errors = 623114 }
+mo = { detected = 102882407, errors = 52564215 }
+mn = { detected = 1397813, errors = 611618 }
+mm = { detected = 6811157, errors = 2113807 }
+"""
+
+_TEMPLATES = {"mdi": COUNTS_TEMPLATE, "mode-pairing": PAIR_COUNTS_TEMPLATE}
+_COUNT_COLUMNS = {"mdi": ("sent", "detected", "errors"), "mode-pairing": ("detected", "errors")}
+
+
+def counts_template(as_csv: bool, protocol: str = "mdi") -> str:
     """The annotated table, as TOML or as CSV: there everything but the counts stands before them, behind `#`."""
+    text, columns = _TEMPLATES[protocol], _COUNT_COLUMNS[protocol]
     if not as_csv:
-        return COUNTS_TEMPLATE
-    head, _, counts = COUNTS_TEMPLATE.partition("# Counts, Alice's source first")
+        return text
+    head, _, counts = text.partition("# Counts, Alice's")
     lines = [f"# {line}".rstrip() for line in head.rstrip().splitlines()]
-    lines.append("basis,pair,sent,detected,errors")
+    lines.append(",".join(("basis", "pair", *columns)))
     for basis, rows in tomllib.loads(counts.partition("\n")[2])["counts"].items():
-        lines += [f"{basis},{pair},,{row['detected']},{row['errors']}" for pair, row in rows.items()]
+        for pair, row in rows.items():
+            lines.append(",".join([basis, pair, *(str(row.get(column, "")) for column in columns)]))
     return "\n".join(lines) + "\n"
 
 

@@ -17,6 +17,8 @@ _STYLES = {
     "certificate": ("certificate (combmesh), elementary proof", "C2", "-"),
     "certificate-renyi": ("certificate (combmesh), Rényi proof", "C2", "--"),
     "asymptotic": ("endless data and decoys", "0.35", ":"),
+    "mode-pairing": ("mode pairing", "C3", "-"),
+    "mode-pairing-asymptotic": ("mode pairing, endless data and decoys", "C3", ":"),
 }
 _LOWEST_BPS = 1e-2
 

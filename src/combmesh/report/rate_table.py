@@ -19,7 +19,7 @@ class RateRow:
         method: name of the method.
         skr_bps: key bits for each second of light.
         length_bits: key bits of a block.
-        settings: settings of `alice` and `bob`, and what was fixed of the `certificate`.
+        settings: settings of `alice` and `bob`, and what was fixed of the `certificate` or of the `pairing`.
         repeaterless_bps: the most that any link without a repeater could give.
     """
 
@@ -31,7 +31,7 @@ class RateRow:
     repeaterless_bps: float
 
 
-_SETTINGS = ("x", "y", "z", "p_o", "p_x", "p_y", "p_z")
+_SETTINGS = ("x", "y", "z", "nu", "mu", "p_o", "p_x", "p_y", "p_z", "p_nu", "p_mu")  # those that a protocol has
 
 
 def sweep_table(rows: Sequence[RateRow]) -> "Table":
@@ -56,15 +56,19 @@ def settings_table(rows: Sequence[RateRow]) -> "Table":
     km = fixed(rows[0].distance_km, 1)
     where = "" if km == NO_VALUE else f"{km} km · "
     table = Table(caption=f"{where}repeaterless bound {significant(rows[0].repeaterless_bps)} bit/s")
-    for header in ("method", "key bits", "bit/s", "user", *_SETTINGS):
+    names = [name for name in _SETTINGS if name in rows[0].settings["alice"]]
+    slots = ["slots"] if "pairing" in rows[0].settings else []
+    for header in ("method", "key bits", "bit/s", *slots, "user", *names):
         table.add_column(header, justify="left" if header in ("method", "user") else "right", no_wrap=True)
     for row in rows:
-        users = [[significant(row.settings[user][name]) for name in _SETTINGS] for user in ("alice", "bob")]
+        users = [[significant(row.settings[user][name]) for name in names] for user in ("alice", "bob")]
+        key = [row.method, f"{row.length_bits:,}", significant(row.skr_bps)]
+        key += [f"{row.settings['pairing']['longest_slots']:,}" for _ in slots]
         if users[0] == users[1]:
-            table.add_row(row.method, f"{row.length_bits:,}", significant(row.skr_bps), "both", *users[0])
+            table.add_row(*key, "both", *users[0])
             continue
-        table.add_row(row.method, f"{row.length_bits:,}", significant(row.skr_bps), "Alice", *users[0])
-        table.add_row("", "", "", "Bob", *users[1])
+        table.add_row(*key, "Alice", *users[0])
+        table.add_row(*("" for _ in key), "Bob", *users[1])
     return table
 
 
@@ -76,6 +80,10 @@ def rate_notes(rows: Sequence[RateRow]) -> str:
         "before the block.",
         "certificate-renyi": "certificate-renyi: the same with the Rényi proof, an option.",
         "asymptotic": "asymptotic: endless data and decoys. Every rate is expected, of the closed-form channel.",
+        "mode-pairing": "mode-pairing: clicks at most `slots` apart are paired afterwards (Zeng 2022); finite key "
+        "(Xie 2022).",
+        "mode-pairing-asymptotic": "mode-pairing-asymptotic: endless data and decoys. Every rate is expected, of the "
+        "closed-form channel.",
     }
     shown = {row.method for row in rows}
     return "\n".join(text for method, text in notes.items() if method in shown)

@@ -21,7 +21,7 @@ from combmesh.link.relay import Link
 from combmesh.protocol.mdi.bounds import OZ, PAIRS, ZO
 from combmesh.protocol.mdi.channel_fit import ERROR_PAIRS, Channel, fit_channel, given_channel
 from combmesh.protocol.mdi.epsilon import tail_exponent
-from combmesh.protocol.mdi.findings import Finding
+from combmesh.protocol.mdi.findings import Finding, verdict_of
 from combmesh.protocol.mdi.printed import check_printed
 from combmesh.protocol.mdi.settings import Settings
 from combmesh.protocol.mdi.tally import Tally
@@ -108,9 +108,7 @@ def check_consistency(
     if printed:
         cleaned = Tally(table.sent, table.detected, table.errors, tally.pulses)
         findings += check_printed(printed, cleaned, alice, bob, clock_hz, f_ec)
-    kinds = {finding.kind for finding in findings}
-    verdict = "consistent" if not kinds else "implausible" if kinds == {"implausible"} else "inconsistent"
-    return Consistency(verdict, tuple(findings), 2 * len(rows) * bound, channel)
+    return Consistency(verdict_of(findings), tuple(findings), 2 * len(rows) * bound, channel)
 
 
 def _known(tally: Tally, detected_known: NDArray[np.bool_] | None, errors_known: NDArray[np.bool_] | None) -> _Table:

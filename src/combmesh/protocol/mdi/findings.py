@@ -1,5 +1,6 @@
 """What is wrong with a count table, in one sentence each."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -17,3 +18,13 @@ class Finding:
     kind: str
     rows: tuple[str, ...]
     sentence: str
+
+
+def verdict_of(findings: Iterable[Finding]) -> str:
+    """The verdict on a table with these findings: "consistent", "implausible" or "inconsistent".
+
+    >>> verdict_of([]), verdict_of([Finding("implausible", ("X.xo",), "")]), verdict_of([Finding("impossible", (), "")])
+    ('consistent', 'implausible', 'inconsistent')
+    """
+    kinds = {finding.kind for finding in findings}
+    return "consistent" if not kinds else "implausible" if kinds == {"implausible"} else "inconsistent"

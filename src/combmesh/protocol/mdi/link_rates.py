@@ -1,7 +1,8 @@
 """Key rate of a link by every method, at given settings or at each method's best."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import floor
+from typing import Any
 
 from combmesh.link.relay import Link
 from combmesh.protocol.mdi.asymptotic import asymptotic_rate, best_asymptotic
@@ -60,6 +61,14 @@ class MethodRate:
     alice: Settings
     bob: Settings
     certificate: Certificate | None = None
+
+    def shown_settings(self) -> dict[str, dict[str, Any]]:
+        """What was chosen, by name: `alice`, `bob`, `certificate`."""
+        users = {name: {**asdict(user), "p_o": user.p_o} for name, user in (("alice", self.alice), ("bob", self.bob))}
+        if self.certificate is None:
+            return users
+        fixed = self.certificate
+        return {**users, "certificate": {"t": fixed.t, "e0": fixed.e0, "digest": fixed.digest}}
 
 
 def method_rate(task: RateTask, method: str) -> MethodRate:

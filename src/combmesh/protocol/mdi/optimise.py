@@ -78,21 +78,17 @@ def _user_settings(x: float, y: float, z: float, q_x: float, q_y: float, q_z: fl
 
 
 @kernel
-def decode(point: Point, symmetric: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Settings (x, y, z, p_x, p_y, p_z, o = 0) of both users from six free numbers of each, or of both.
-
-    Every real point is allowed.
-    """
-    a = _user_settings(*_intensities(point, 0.0), point[3], point[4], point[5], 0.0)
-    u = point if symmetric else point[6:]
-    return a, _user_settings(*_intensities(u, 0.0), u[3], u[4], u[5], 0.0)
+def free_settings(u: Point, o: float) -> NDArray[np.float64]:
+    """Settings (x, y, z, p_x, p_y, p_z, o) of a user from six free numbers: every real point is allowed."""
+    x, y, z = _intensities(u, o)
+    return _user_settings(x, y, z, u[3], u[4], u[5], o)
 
 
 @kernel
 def settings_at(point: Point, o_a: float, o_b: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Settings (x, y, z, p_x, p_y, p_z, o) of both users at a point of the climb; every real point is allowed.
 
-    Of Alice's numbers the first three are those of `decode`, then ln p_x/p_o, how far the weight of xx in the joint
+    Of Alice's numbers three are those of `free_settings`, then ln p_x/p_o, how far the weight of xx in the joint
     bound is from the greater one of oy and yo, and ln p_z/p_o. Bob's are y, z, how far the weight of xo is from that
     of ox, how far that of oy is from that of yo, and ln p_z/p_o. His x is where the users would change places,
     (y_A+o_A)/(x_A+o_A) = (y_B+o_B)/(x_B+o_B): the optimum is always there (Wang, Xu, Lo, PRX 9, 041012, on their
@@ -227,7 +223,7 @@ def climb(start: Point, step: float, rounds: int, per_sifted_bit: bool, task: Ta
                 break
             inverse, fresh = np.eye(len(start)), True
             continue
-        _learn(inverse, there - point, slopes - slopes_there, fresh)
+        learn_curvature(inverse, there - point, slopes - slopes_there, fresh)
         idle = idle + 1 if higher - value <= _IDLE * abs(higher) else 0
         point, value, slopes, fresh = there, higher, slopes_there, False
         if idle == 3:
@@ -236,7 +232,7 @@ def climb(start: Point, step: float, rounds: int, per_sifted_bit: bool, task: Ta
 
 
 @kernel
-def _learn(inverse: NDArray[np.float64], moved: Point, bent: Point, first: bool) -> None:
+def learn_curvature(inverse: NDArray[np.float64], moved: Point, bent: Point, first: bool) -> None:
     """Update the inverse curvature, in place, by a step and by how much the slopes fell on it."""
     curvature = np.dot(moved, bent)
     if not curvature > 0.0:
@@ -251,11 +247,12 @@ def _learn(inverse: NDArray[np.float64], moved: Point, bent: Point, first: bool)
             inverse[i, j] += grown * moved[i] * moved[j] - across / curvature
 
 
-def _encode(x: float, y: float, z: float, p_x: float, p_y: float, p_z: float) -> list[float]:
-    """The free numbers of a setting with o = 0; the inverse of `decode` for one user."""
+def encode(x: float, y: float, z: float, p_x: float, p_y: float, p_z: float, o: float = 0.0) -> list[float]:
+    """The free numbers of a setting; the inverse of `free_settings`."""
     p_o = 1.0 - p_x - p_y - p_z
     m = _LARGEST_INTENSITY
-    return [log(x / (y - x)), log(y / (m - y)), log(z / (m - z)), log(p_x / p_o), log(p_y / p_o), log(p_z / p_o)]
+    intensities = [log((x - o) / (y - x)), log((y - o) / (m - y)), log(z / (m - z))]
+    return intensities + [log(p / p_o) for p in (p_x, p_y, p_z)]
 
 
 def starts_of(link: Link, symmetric: bool) -> list[Point]:
@@ -268,7 +265,7 @@ def starts_of(link: Link, symmetric: bool) -> list[Point]:
             for r in (ratio, 1.0 / ratio):
                 y_u = min(max(y * r, 0.01), 1.5)
                 x_u = min(max(x * r, 0.001), 0.5 * y_u)
-                users.append(_encode(x_u, y_u, min(max(z * sqrt(r), 0.02), 1.5), *chances))
+                users.append(encode(x_u, y_u, min(max(z * sqrt(r), 0.02), 1.5), *chances))
             (alice, bob), on_ridge = users, [0.0, 0.0]
             alice[4] = 0.0
             starts.append(np.array(alice if symmetric else alice + bob[1:3] + on_ridge + bob[5:]))

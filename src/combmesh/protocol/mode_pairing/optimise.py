@@ -21,6 +21,7 @@ from combmesh.protocol.mode_pairing.settings import PairingRule, Settings
 _LARGEST_INTENSITY = 1.5
 _LONG_ENOUGH = 30.0  # of the mean wait for a click: only e^-30 of the waits are longer
 _LENGTHS = 200
+_LONGEST = 10**15  # slots: 5 days at 2.5 GHz
 _BOX = 40.0  # free numbers beyond it change nothing
 _STARTS = ((0.035, 0.35, 0.3, 0.25), (0.02, 0.25, 0.15, 0.2), (0.05, 0.5, 0.4, 0.2))
 
@@ -32,14 +33,14 @@ class PairingPlan:
     Attributes:
         alice, bob: the sources.
         rule: the pairing.
-        rounds: rounds of a block.
+        rounds: rounds of a block, None for the asymptotic rate.
         rate_per_round: expected signed secret bits for each round.
     """
 
     alice: Settings
     bob: Settings
     rule: PairingRule
-    rounds: float
+    rounds: float | None
     rate_per_round: float
 
 
@@ -93,7 +94,7 @@ def best_pairing_length(
     if click <= 0.0:
         raise InputError("The link has no clicks: both `efficiency_a` and `efficiency_b` or all intensities are 0.")
     first = rule.shortest_slots
-    last = max(first + ceil(_LONG_ENOUGH / click), first + 1)
+    last = first + max(ceil(min(_LONG_ENOUGH / click, _LONGEST)), 1)
 
     def rate(length: int) -> float:
         given = replace(rule, longest_slots=int(length))
@@ -146,10 +147,11 @@ def optimise(
     link: Link,
     rule: PairingRule,
     coherence: Coherence,
-    rounds: float,
+    rounds: float | None,
     *,
     f_ec: float = 1.16,
     analysis: Analysis | None = None,
+    fixed_length: bool = False,
 ) -> PairingPlan:
     """Intensities, probabilities and maximal pairing length with the most expected key for each round.
 
@@ -160,33 +162,37 @@ def optimise(
     Args:
         link, coherence: link and phase.
         rule: the least length and the slices; its maximal length is where the search starts.
-        rounds: rounds of the block, above 0.
+        rounds: rounds of the block, above 0; None for the asymptotic rate.
         f_ec, analysis: as in `planned_rate`.
+        fixed_length: whether the maximal length of `rule` is kept.
 
     Raises:
         InputError: `rounds` is not above 0.
     """
-    check_positive("rounds", rounds)
+    if rounds is not None:
+        check_positive("rounds", rounds)
     symmetric = link.efficiency_a == link.efficiency_b
 
-    def plan_at(point: NDArray[np.float64], block: float) -> PairingPlan:
-        alice, bob = _decode(point[1:5]), _decode(point[1:5] if symmetric else point[5:9])
-        longest = min(exp(point[0]), _LONG_ENOUGH / max(mean_click(link, alice, bob), 1e-15))
-        given = replace(rule, longest_slots=rule.shortest_slots + round(longest))
+    def plan_at(point: NDArray[np.float64], block: float | None) -> PairingPlan:
+        alice, bob = _decode(point[:4]), _decode(point[:4] if symmetric else point[4:8])
+        given = rule
+        if not fixed_length:
+            longest = min(exp(point[-1]), _LONG_ENOUGH / max(mean_click(link, alice, bob), 1e-15))
+            given = replace(rule, longest_slots=rule.shortest_slots + round(longest))
         value = planned_rate(link, alice, bob, given, coherence, f_ec=f_ec, rounds=block, analysis=analysis)
         return PairingPlan(alice, bob, given, block, value)
 
-    def cost(point: NDArray[np.float64], block: float = rounds) -> float:
+    def cost(point: NDArray[np.float64], block: float | None = rounds) -> float:
         value = plan_at(point, block).rate_per_round
         return -value if np.isfinite(value) else 1.0
 
-    begin = log(max(rule.longest_slots - rule.shortest_slots, 2))
+    begin = [] if fixed_length else [log(max(rule.longest_slots - rule.shortest_slots, 2))]
     users = [_encode(Settings(*start)) for start in _STARTS]
-    points = [np.array([begin, *user, *([] if symmetric else user)]) for user in users]
+    points = [np.array([*user, *([] if symmetric else user), *begin]) for user in users]
     best = min((_climb(cost, point) for point in points), key=cost)
     for _ in range(2):
         best = min(best, _climb(cost, best), key=cost)
-    if cost(best) >= 0.0:
+    if rounds is not None and cost(best) >= 0.0:
         followed = points[0]
         for stretch in (100.0, 30.0, 10.0, 3.0, 1.0):
             followed = _climb(partial(cost, block=stretch * rounds), followed)

@@ -31,9 +31,8 @@ PROOFS = {"certificate": "elementary", "certificate-renyi": "renyi"}
 
 LABEL = "certificate (combmesh), not the paper's analysis"
 
-_SHIFTS = (1e-15, 1e-14, 1e-13, 1e-12, 1e-11, 1e-10)
+_SHIFTS = (1e-15, 1e-14, 1e-13, 1e-12, 1e-10, 1e-8)  # of each coefficient
 _LN2 = log(2.0)
-_NOTHING = 1e-9  # a coefficient that was moved inwards from 0
 
 
 def largest_t(method: str) -> float:
@@ -103,7 +102,7 @@ def certificate_for(
     if not possible:
         return None
     for shift in _SHIFTS:
-        certificate = Certificate(t, e0, tuple(float(number) for number in v - shift), delta)
+        certificate = Certificate(t, e0, tuple(float(number) for number in v - shift * np.abs(v)), delta)
         if certificate.is_valid_for(alice, bob):
             return certificate
     return None
@@ -152,7 +151,7 @@ def _check_known(counts: NDArray[np.float64], v: NDArray[np.float64]) -> None:
     """Refuse counts that the certificate weighs and that are not known."""
     for i, name in enumerate(CLASSES):
         apart = counts[i] == -1.0 and v[i] != v[i - 1]
-        if apart or (isnan(counts[i]) and abs(v[i]) > _NOTHING):
+        if apart or (isnan(counts[i]) and v[i] != 0.0):
             raise InputError(f"The certificate needs the counts of {name}, which are not known.")
 
 

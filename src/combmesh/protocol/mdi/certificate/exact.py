@@ -35,10 +35,21 @@ def obeys_all_rows(
         v = [Decimal(number) for number in scaled]
         if min(v) <= -1 or not 0 < e0 < 0.5 or t <= 0:
             return False
+        if not all(_box_has_its_greatest_at_corners(user, Decimal(delta)) for user in (alice, bob)):
+            return False
         chances = [_probabilities(alice), _probabilities(bob)]
         worths = _worths(Decimal(t), Decimal(e0), alice, bob, Decimal(delta))
         vectors = [list(_photon_vectors(user, Decimal(delta))) for user in (alice, bob)]
         return all(_obeys(v, chances, at_a, at_b, worths) for at_a, at_b in product(*vectors))
+
+
+def _box_has_its_greatest_at_corners(user: Settings, delta: Decimal) -> bool:
+    """Whether within +-delta the sources keep their order, and each P(n) rises or falls all the way."""
+    if not delta:
+        return True
+    o, x, y = (Decimal(mu) for mu in (user.o, user.x, user.y))
+    ordered = x * (1 + delta) < y * (1 - delta) and o * (1 + delta) < x * (1 - delta)
+    return ordered and y * (1 + delta) <= 1
 
 
 def _probabilities(user: Settings) -> dict[str, Decimal]:
@@ -47,18 +58,26 @@ def _probabilities(user: Settings) -> dict[str, Decimal]:
 
 
 def _worths(t: Decimal, e0: Decimal, alice: Settings, bob: Settings, delta: Decimal) -> tuple[Decimal, Decimal]:
-    """t r(1,1,good) and t r(1,1,bad), at the least favourable signals within +-delta."""
+    """t r(1,1,good) and t r(1,1,bad), at the least favourable signals within +-delta.
+
+    A signal of one photon is most likely at the mean 1, or at the end of the interval that is nearest to it.
+    """
     log2 = Decimal(2).ln()
     signals = []
-    for sign in (-1, 1):
-        z_a, z_b = (Decimal(user.z) * (1 + sign * delta) for user in (alice, bob))
-        p_z = Decimal(alice.p_z) * Decimal(bob.p_z)
-        signals.append(p_z * z_a * z_b * (-z_a - z_b).exp())
+    for ends in zip(*(_signal_ends(Decimal(user.z), delta) for user in (alice, bob)), strict=True):
+        signals.append(Decimal(alice.p_z) * Decimal(bob.p_z) * ends[0] * ends[1])
     worths = []
     for error in (1 - e0, e0):
         worth = 1 - (-t * (1 + error.ln() / log2)).exp()
         worths.append(min(signal * worth for signal in signals))
     return worths[0], worths[1]
+
+
+def _signal_ends(z: Decimal, delta: Decimal) -> tuple[Decimal, Decimal]:
+    """The least and the greatest probability of one photon from a mean within +-delta of z."""
+    low, high = z * (1 - delta), z * (1 + delta)
+    ends = [low * (-low).exp(), high * (-high).exp()]
+    return min(ends), (-_ONE).exp() if low <= 1 <= high else max(ends)
 
 
 def _photon_vectors(user: Settings, delta: Decimal) -> Iterator[_Vector]:

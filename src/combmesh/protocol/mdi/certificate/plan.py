@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import exp, inf, log, sqrt
+from math import exp, inf, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,23 +12,24 @@ from combmesh.protocol.mdi.bounds import ZZ
 from combmesh.protocol.mdi.certificate.certificate import (
     Certificate,
     certificate_for,
+    certified_key,
     constant_bits,
     largest_t,
     log_inverse_eps,
 )
 from combmesh.protocol.mdi.certificate.climb import ASYMMETRIC, FIXED, SYMMETRIC, certified_rate, climb, settings_at
 from combmesh.protocol.mdi.epsilon import EpsilonBudget
-from combmesh.protocol.mdi.optimise import _encode as encode
-from combmesh.protocol.mdi.optimise import block_pulses
+from combmesh.protocol.mdi.keyrate import Analysis
+from combmesh.protocol.mdi.optimise import LinkPlan, block_pulses, encode, optimise
 from combmesh.protocol.mdi.rules import BlockRule
 from combmesh.protocol.mdi.settings import Settings
 from combmesh.protocol.mdi.tally import expected_tally, link_array, pair_gains, settings_array
 
-_START = (0.053, 0.25, 0.333, 0.278, 0.028, 0.655)
-_T_GRID = np.geomspace(1e-7, 0.3, 20)
-_E0_GRID = (0.05, 0.14, 0.3)
-_CLIMBS = 2
-_STRETCHES = (100.0, 30.0, 10.0, 3.0, 1.0)
+_T_GRID = np.geomspace(1e-12, 0.3, 28)
+_E0 = 0.14
+_JUMPS = (0.4, 4.0)
+_POLISHES = 4
+_POLISHED = 1e-5
 
 
 @dataclass(frozen=True)
@@ -82,73 +83,81 @@ def plan_certificate(
     epsilon = [log_inverse_eps(method, budget.secrecy), constant_bits(budget.correctness), delta]
     limits = [f_ec, block.time_s * link.clock_hz, block.sifted_bits]
     task = np.array([*limits, *epsilon, *link.as_array(), log(largest_t(method))])
-    starts = _starts(link, kind)
-    point = _best_point(starts, kind, fixed, task)
-    if kind != FIXED and certified_rate(point, kind, fixed, task)[0] <= 0.0:
-        points = (point, _followed(starts, kind, fixed, task))
-        point = max(points, key=lambda place: certified_rate(place, kind, fixed, task)[0])
-    return _plan(link, point, kind, fixed, task)
+    scan = optimise(link, Analysis(bound=budget.bound, correctness=budget.correctness), f_ec, block, vacuum)
+    point, rate = _climbed(_start(scan, kind), kind, fixed, task)
+    if kind == ASYMMETRIC and rate > 0.0:
+        nearer = 0 if link.efficiency_a > link.efficiency_b else 1
+        point, rate = max(
+            [(point, rate), *(climb(_jumped(point, nearer, jump), kind, fixed, task, False) for jump in _JUMPS)],
+            key=lambda found: found[1],
+        )
+    point = _polished(point, rate, kind, fixed, task)
+    return _plan(link, point, kind, fixed, task, budget, method)
 
 
 def _plan(
-    link: Link, point: NDArray[np.float64], kind: int, fixed: NDArray[np.float64], task: NDArray[np.float64]
+    link: Link,
+    point: NDArray[np.float64],
+    kind: int,
+    fixed: NDArray[np.float64],
+    task: NDArray[np.float64],
+    budget: EpsilonBudget,
+    method: str,
 ) -> CertificatePlan:
     a, c = settings_at(point, kind, fixed)
     gains, _ = pair_gains(a, c, link_array(link))
     pulses = max(round(block_pulses(a, c, gains[ZZ], task[1], task[2])), 1)
     alice, bob = Settings(*map(float, a)), Settings(*map(float, c))
     t, e0 = exp(point[0]), 0.5 / (1.0 + exp(-point[1]))
-    certificate = certificate_for(expected_tally(link, alice, bob, pulses), alice, bob, t, e0, float(task[5]))
-    rate = float(certified_rate(point, kind, fixed, task)[0]) if certificate is not None else -inf
-    return CertificatePlan(alice, bob, pulses, certificate, rate)
+    expected = expected_tally(link, alice, bob, pulses)
+    certificate = certificate_for(expected, alice, bob, t, e0, float(task[5]))
+    if certificate is None:
+        return CertificatePlan(alice, bob, pulses, None, -inf)
+    key = certified_key(expected, certificate, budget, method, f_ec=float(task[0]))
+    return CertificatePlan(alice, bob, pulses, certificate, key.signed_bits / pulses)
 
 
-def _best_point(
-    starts: list[NDArray[np.float64]], kind: int, fixed: NDArray[np.float64], task: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Climbs from the best t and e0 of a grid, at the starts that look best there."""
-    at_grid = sorted((_on_grid(start, kind, fixed, task) for start in starts), key=lambda found: -found[1])
-    climbs = [climb(point, kind, fixed, task) for point, rate in at_grid[:_CLIMBS] if rate > -inf]
-    return max(climbs, key=lambda found: found[1], default=at_grid[0])[0]
-
-
-def _on_grid(
+def _climbed(
     start: NDArray[np.float64], kind: int, fixed: NDArray[np.float64], task: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float]:
-    tried = []
-    for t in _T_GRID:
-        for e0 in _E0_GRID:
-            point = np.concatenate(([log(t), log(2 * e0 / (1 - 2 * e0))], start))
-            tried.append((point, float(certified_rate(point, kind, fixed, task)[0])))
-    return max(tried, key=lambda trial: trial[1])
+    """(point, rate): from the best t of a grid to the most key of a sifted bit, from there to that of a pulse.
+
+    Both have the same sign; only the first has no optimum where nothing is sent.
+    """
+    grid = [np.append([log(t), log(2 * _E0 / (1 - 2 * _E0))], start) for t in _T_GRID]
+    point = max(grid, key=lambda place: float(certified_rate(place, kind, fixed, task, True)[0]))
+    point, hope = climb(point, kind, fixed, task, True)
+    if hope > 0.0:
+        return climb(point, kind, fixed, task, False)
+    return point, float(certified_rate(point, kind, fixed, task, False)[0])
 
 
-def _followed(
-    starts: list[NDArray[np.float64]], kind: int, fixed: NDArray[np.float64], task: NDArray[np.float64]
+def _jumped(point: NDArray[np.float64], user: int, jump: float) -> NDArray[np.float64]:
+    """Another place to climb from: the nearer user's y is stronger and rarer, or weaker and more frequent.
+
+    With unequal arms there can be two optima, which differ in little else.
+    """
+    there = point.copy()
+    x_y, y, p_y = (2 + 6 * user + k for k in (0, 1, 4))
+    there[y] += log(jump)
+    there[x_y] -= log(jump)
+    there[p_y] -= 0.6 * log(jump)
+    return there
+
+
+def _polished(
+    point: NDArray[np.float64], rate: float, kind: int, fixed: NDArray[np.float64], task: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The optimum followed from longer blocks: near the end of the reach climbs from afar end where nothing is sent."""
-    longer = task.copy()
-    longer[1:3] *= _STRETCHES[0]
-    point = _best_point(starts, kind, fixed, longer)
-    for stretch in _STRETCHES[1:]:
-        longer[1:3] = task[1:3] * stretch
-        point = climb(point, kind, fixed, longer)[0]
+    """Climb again, with what was learnt about the curvature forgotten, until that gains next to nothing."""
+    for _ in range(_POLISHES if rate > 0.0 else 0):
+        before = rate
+        point, rate = climb(point, kind, fixed, task, False)
+        if rate - before <= _POLISHED * rate:
+            break
     return point
 
 
-def _starts(link: Link, kind: int) -> list[NDArray[np.float64]]:
-    """Free numbers of settings, bright and dim, with the decoys that arrive balanced fully, half or not at all."""
-    if kind == FIXED:
-        return [np.zeros(0)]
-    x, y, z, *chances = _START
-    starts = []
-    for scale in (1.0, 0.4):
-        for balance in (1.0,) if kind == SYMMETRIC else (1.0, 0.5, 0.0):
-            ratio = sqrt(link.efficiency_b / link.efficiency_a) ** balance
-            users = []
-            for r in (ratio, 1.0 / ratio):
-                y_u = min(max(y * r * scale, 0.01), 1.5)
-                x_u = min(max(x * r * scale, 0.001), 0.5 * y_u)
-                users.append(encode(x_u, y_u, min(max(z * sqrt(r) * scale, 0.02), 1.5), *chances))
-            starts.append(np.array(users[0] if kind == SYMMETRIC else users[0] + users[1]))
-    return starts
+def _start(scan: LinkPlan, kind: int) -> NDArray[np.float64]:
+    """Free numbers of the settings that are best for the double scan."""
+    users = {FIXED: [], SYMMETRIC: [scan.alice], ASYMMETRIC: [scan.alice, scan.bob]}[kind]
+    return np.array([number for user in users for number in encode(*user.as_tuple())])

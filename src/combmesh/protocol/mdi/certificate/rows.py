@@ -11,10 +11,11 @@ r(1,1,good) = q (1 - e^{-t g})/t and r(1,1,bad) = q (1 - e^{-t w})/t, q = p_z^A 
 A row is linear in each user's vector (P_o(n), P_x(n), P_y(n)). Divided by P_y(n) the vectors of n >= 2 are
 ((o/y)^n e^{y-o}, (x/y)^n e^{y-x}, 1), which lie in the triangle of n = 2, the same without o, and infinity; a row is
 greatest at a corner. So n in {0, 1, 2, 2 without o, infinity}, and for o = 0 {0, 1, 2, infinity}.
-Intensities anywhere within +-delta: a row is linear in each P_u(n), so the corners of the box are enough.
+Intensities anywhere within +-delta: a row is linear in each P_u(n), which for means up to 1 rises or falls all the way,
+so the corners of the box are enough.
 """
 
-from math import exp
+from math import exp, expm1
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ def class_counts(detected: NDArray[np.float64], errors: NDArray[np.float64]) -> 
         pair = _SPLIT[k]
         known = errors[pair] >= 0.0
         counts[2 * k] = detected[pair] - errors[pair] if known else detected[pair]
-        counts[2 * k + 1] = errors[pair] if known else -1.0
+        counts[2 * k + 1] = errors[pair] if known else -1.0 if detected[pair] >= 0.0 else np.nan
     for k in range(5):
         counts[8 + k] = detected[_UNSPLIT[k]]
     return counts
@@ -97,6 +98,14 @@ def photon_vectors(user: NDArray[np.float64], delta: float) -> tuple[NDArray[np.
 
 
 @kernel
+def signal_range(z: float, delta: float) -> tuple[float, float]:
+    """The least and the greatest probability of one photon from a mean within +-delta of z."""
+    low, high = z * (1.0 - delta), z * (1.0 + delta)
+    at_low, at_high = low * exp(-low), high * exp(-high)
+    return min(at_low, at_high), exp(-1.0) if low <= 1.0 <= high else max(at_low, at_high)
+
+
+@kernel
 def photon_rows(
     a: NDArray[np.float64], c: NDArray[np.float64], t: float, g: float, w: float, delta: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -111,9 +120,9 @@ def photon_rows(
     n_a, v_a = photon_vectors(a, delta)
     n_c, v_c = photon_vectors(c, delta)
     chances = class_probabilities(a, c)
-    signal = a[5] * c[5] * a[2] * c[2] * exp(-a[2] - c[2])
-    least = signal * (1.0 - delta) ** 2 * exp(delta * (a[2] + c[2]))
-    most = signal * (1.0 + delta) ** 2 * exp(-delta * (a[2] + c[2]))
+    signals = signal_range(a[2], delta)
+    signals_c = signal_range(c[2], delta)
+    least, most = a[5] * c[5] * signals[0] * signals_c[0], a[5] * c[5] * signals[1] * signals_c[1]
     rows = np.zeros((2 * len(n_a) * len(n_c), N_CLASSES))
     right_sides = np.zeros(len(rows))
     k = 0
@@ -129,7 +138,7 @@ def photon_rows(
                 rows[k, label:8:2] = seen[label:8:2]
                 rows[k, 8:] = seen[8:]
                 if n_a[i] == 1 and n_c[j] == 1:
-                    worth = 1.0 - exp(-t * (g if label == 0 else w))
+                    worth = -expm1(-t * (g if label == 0 else w))
                     right_sides[k] = (least if worth > 0.0 else most) * worth
                 k += 1
     for row in range(k):

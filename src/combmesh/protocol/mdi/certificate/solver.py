@@ -4,7 +4,7 @@ With :math:`v_i = t c_i > -1` maximise :math:`\sum_i n_i\ln(1+v_i)` under the ro
 that obey the rows are valid; the best ones are only the best.
 """
 
-from math import log1p
+from math import log1p, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,8 @@ _ITERATIONS = 80
 _GAP = 1e-4  # nats, beside the 20 to 50 of ln(1/eps)
 _CENTRE = 0.15
 _NEAR = 0.95
-_NO_COUNT = 0.3  # counts: an empty class is hedged as if so many were expected; it costs nothing
+LEAST_COUNT = 0.3
+"""A class that is expected to stay empty is hedged as if so many counts were expected; it costs next to nothing."""
 
 
 @kernel
@@ -56,6 +57,33 @@ def _step_length(value: NDArray[np.float64], change: NDArray[np.float64]) -> flo
 
 
 @kernel
+def _solve(matrix: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
+    """(solution, whether there is one): Cholesky's method, which overwrites the positive definite matrix."""
+    n = len(right)
+    x = right.copy()
+    for i in range(n):
+        for j in range(i + 1):
+            total = matrix[i, j]
+            for k in range(j):
+                total -= matrix[i, k] * matrix[j, k]
+            if i > j:
+                matrix[i, j] = total / matrix[j, j]
+            elif 0.0 < total < np.inf:
+                matrix[i, i] = sqrt(total)
+            else:
+                return x, False
+    for i in range(n):
+        for k in range(i):
+            x[i] -= matrix[i, k] * x[k]
+        x[i] /= matrix[i, i]
+    for i in range(n - 1, -1, -1):
+        for k in range(i + 1, n):
+            x[i] -= matrix[k, i] * x[k]
+        x[i] /= matrix[i, i]
+    return x, True
+
+
+@kernel
 def _without_unknown(
     rows: NDArray[np.float64], right_sides: NDArray[np.float64], counts: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -78,7 +106,7 @@ def best_coefficients(
     """(`(class,)` t c_i, `(row,)` multipliers, whether the rows can be obeyed); 0 for classes that are not known."""
     n, m = rows.shape[1], len(right_sides)
     used = counts >= 0.0
-    n_i = np.where(used, np.maximum(counts, _NO_COUNT), 0.0)
+    n_i = np.where(used, np.maximum(counts, LEAST_COUNT), 0.0)
     if not used.all():
         rows, right_sides = _without_unknown(rows, right_sides, counts)
     v, possible = _start(rows, right_sides)
@@ -104,14 +132,19 @@ def best_coefficients(
                 hessian[i, j] = total
                 hessian[j, i] = total
             hessian[i, i] += n_i[i] / (z[i] * z[i]) if used[i] else 1.0
-        change = np.linalg.solve(hessian, n_i / z - rows.T @ (mu / slack))
+        change, solved = _solve(hessian, n_i / z - rows.T @ (mu / slack))
+        if not solved:
+            break
         slack_change = -(rows @ change)
         multiplier_change = mu / slack - multipliers - multipliers * slack_change / slack
         reach = min(_step_length(z, change), _step_length(slack, slack_change))
         reach = min(reach, _step_length(multipliers, multiplier_change))
         length = min(1.0, _NEAR * reach)
-        v += length * change
+        moved = v + length * change
+        slack = right_sides - rows @ moved
+        if not slack.min() > 0.0:  # so near to a row that rounding has the last word
+            break
+        v = moved
         multipliers += length * multiplier_change
-        slack = right_sides - rows @ v
     v[1:8:2] = np.where(counts[1:8:2] == -1.0, v[0:8:2], v[1:8:2])
     return v, multipliers, True

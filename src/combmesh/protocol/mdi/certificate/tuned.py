@@ -37,7 +37,7 @@ def tuned_certificate(
         v, _, possible = best_coefficients(counts, rows, right_sides)
         return (b - log_statistic(counts, v)) / t if possible else np.inf
 
-    grid = [(log(t), logit) for t in np.geomspace(1e-7, 0.3, 20) for logit in (-2.2, -0.94, 0.4)]
+    grid = [(log(t), logit) for t in np.geomspace(1e-12, 0.3, 28) for logit in (-2.2, -0.94, 0.4)]
     best = min(grid, key=lambda point: loss_bits(np.array(point)))
     found = minimize(loss_bits, np.array(best), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-2})
     t, e0 = exp(float(found.x[0])), 0.5 / (1.0 + exp(-float(found.x[1])))

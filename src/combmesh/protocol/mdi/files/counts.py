@@ -1,21 +1,24 @@
 """A table of measured counts."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
 
-from combmesh.ground.errors import InputError, check_range
+from combmesh.ground.errors import InputError, check_positive, check_range
 from combmesh.protocol.mdi.bounds import NEEDED_PAIRS, PAIRS
 from combmesh.protocol.mdi.certificate.certificate import Certificate
 from combmesh.protocol.mdi.certificate.rows import CLASSES
-from combmesh.protocol.mdi.compare import Block
+from combmesh.protocol.mdi.compare import Block, MethodResult, compare_methods
+from combmesh.protocol.mdi.consistency import Consistency, check_consistency
+from combmesh.protocol.mdi.files.rows import check_count, check_rows
 from combmesh.protocol.mdi.files.sources import Epsilon, Sources, check_common
 from combmesh.protocol.mdi.tally import Tally
+from combmesh.protocol.mdi.yields_lp import row_name
 
 _STRICT: dict[str, str] = {"extra": "forbid"}
 _SUM_TOLERANCE = 1e-6
-_NEEDS_ERRORS = ("xx", "zz")
+_NEEDS_ERRORS = ("X.xx", "Z.zz")
 _Z_PAIRS = ("zz", "zo", "oz")
 
 
@@ -36,12 +39,9 @@ class Count:
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
 
     def __post_init__(self) -> None:
-        for name in ("detected", "errors", "sent"):
-            value = getattr(self, name)
-            if value is not None:
-                check_range(name, value, 0.0)
-        if self.errors is not None and self.errors > self.detected:
-            raise InputError(f"`errors` must be at most `detected` = {self.detected:.15g}, but is {self.errors:.15g}.")
+        check_count(self.detected, self.errors)
+        if self.sent is not None:
+            check_range("sent", self.sent, 0.0)
         if self.sent is not None and self.detected > self.sent:
             raise InputError(f"`detected` must be at most `sent` = {self.sent:.15g}, but is {self.detected:.15g}.")
 
@@ -61,17 +61,8 @@ class Counts:
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
 
     def __post_init__(self) -> None:
-        for basis, rows in (("X", self.X), ("Z", self.Z)):
-            known = [pair for pair in PAIRS if (pair in _Z_PAIRS) == (basis == "Z")]
-            for pair, count in rows.items():
-                if pair not in known:
-                    raise InputError(f"`counts.{basis}` has no row {pair!r}; its rows are {', '.join(known)}.")
-                if pair in _NEEDS_ERRORS and count.errors is None:
-                    raise InputError(f"`counts.{basis}.{pair}.errors` is missing.")
-        missing = [PAIRS[k] for k in NEEDED_PAIRS if PAIRS[k] not in (self.Z if PAIRS[k] in _Z_PAIRS else self.X)]
-        if missing:
-            rows_text = ", ".join(f"`counts.{'Z' if pair in _Z_PAIRS else 'X'}.{pair}`" for pair in missing)
-            raise InputError(f"{rows_text} {'is' if len(missing) == 1 else 'are'} missing.")
+        names = [row_name(pair) for pair in PAIRS]
+        check_rows({"X": self.X, "Z": self.Z}, names, [names[k] for k in NEEDED_PAIRS], _NEEDS_ERRORS)
 
     def row(self, pair: str) -> Count | None:
         """The counts of a pair, None if it was not measured."""
@@ -151,6 +142,7 @@ class CountTable:
         epsilon: failure probabilities.
         certificate: coefficients that were fixed before any setting of the block was disclosed.
         printed: published results to be checked.
+        protocol: "mdi", the four-intensity protocol.
     """
 
     schema_version: int
@@ -166,15 +158,14 @@ class CountTable:
     epsilon: Epsilon = Epsilon()
     certificate: FixedCertificate | None = None
     printed: Printed = Printed()
+    protocol: Literal["mdi"] = "mdi"
 
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
 
     def __post_init__(self) -> None:
-        check_common(self.schema_version, self.pulses, self.clock_hz, self.f_ec)
-        if self.leak_bits is not None:
-            check_range("leak_bits", self.leak_bits, 0.0)
-        if self.leak_bits is not None and self.f_ec is not None:
-            raise InputError("`f_ec` and `leak_bits` both say what was disclosed; give one of them.")
+        check_common(self.schema_version, self.clock_hz, self.f_ec, self.leak_bits)
+        check_positive("pulses", self.pulses)
+        self.epsilon.budget()
         tally = self.tally()
         for k, pair in enumerate(PAIRS):
             where = f"`counts.{'Z' if pair in _Z_PAIRS else 'X'}.{pair}.detected`"
@@ -212,4 +203,27 @@ class CountTable:
             1.16 if self.f_ec is None else self.f_ec,
             self.leak_bits,
             self.clock_hz,
+        )
+
+    def results(self) -> list[MethodResult]:
+        """What the counts are worth by each method."""
+        return compare_methods(self.block(), self.certificate.certificate() if self.certificate else None)
+
+    def chosen(self, results: list[MethodResult]) -> MethodResult:
+        """The result of the method that was chosen beforehand; the double scan if that cannot be used."""
+        usable = {result.method: result for result in results if result.valid}
+        method = self.certificate.chosen if self.certificate else "double-scan"
+        return usable.get(method, usable["double-scan"])
+
+    def consistency(self) -> Consistency:
+        """Whether the counts, and what was printed with them, can be true."""
+        return check_consistency(
+            self.tally(),
+            self.alice.settings(),
+            self.bob.settings(),
+            bound=self.epsilon.budget().bound,
+            tail=self.epsilon.tail,
+            printed={name: value for name, value in asdict(self.printed).items() if value is not None},
+            clock_hz=self.clock_hz,
+            f_ec=self.f_ec or 1.0,
         )

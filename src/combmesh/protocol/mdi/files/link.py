@@ -1,15 +1,28 @@
 """A link and what its users send."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from combmesh.ground.errors import InputError
+from combmesh.ground.errors import InputError, check_positive
 from combmesh.link.arm import Arms
 from combmesh.link.relay import Link, Relay
 from combmesh.protocol.mdi.files.sources import Epsilon, Sources, check_common
-from combmesh.protocol.mdi.link_rates import RateTask
+from combmesh.protocol.mdi.link_rates import MethodRate, RateTask, all_rates
 
+NO_USERS = "The link file has no `alice` and `bob`; give them, or let `--optimise` find the best."
 _STRICT: dict[str, str] = {"extra": "forbid"}
+
+
+def check_users(alice: object, bob: object) -> None:
+    """Refuse the sources of one user without those of the other."""
+    if (alice is None) != (bob is None):
+        raise InputError("`alice` and `bob` must both be given, or neither.")
+
+
+def joined(arms: Arms, relay: Relay, clock_hz: float) -> Link:
+    """The link that two arms make at a relay."""
+    detector = relay.detector_efficiency
+    return Link(arms.alice.total_efficiency(detector), arms.bob.total_efficiency(detector), relay, clock_hz)
 
 
 @dataclass(frozen=True)
@@ -26,6 +39,7 @@ class LinkFile:
         f_ec: reconciliation efficiency, the leak being f n_zz h(E_zz).
         vacuum_credit: whether bits that Alice, whose bits are the key, sent as vacuum count as secret.
         epsilon: failure probabilities.
+        protocol: "mdi", the four-intensity protocol.
     """
 
     schema_version: int
@@ -38,24 +52,28 @@ class LinkFile:
     f_ec: float = 1.16
     vacuum_credit: bool = True
     epsilon: Epsilon = Epsilon()
+    protocol: Literal["mdi"] = "mdi"
 
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
 
     def __post_init__(self) -> None:
-        check_common(self.schema_version, self.pulses, self.clock_hz, self.f_ec)
-        if (self.alice is None) != (self.bob is None):
-            raise InputError("`alice` and `bob` must both be given, or neither.")
+        check_common(self.schema_version, self.clock_hz, self.f_ec)
+        check_positive("pulses", self.pulses)
+        check_users(self.alice, self.bob)
+        self.epsilon.budget()
+
+    def rates(self, arms: Arms, optimised: bool) -> list[MethodRate]:
+        """The expected key by each method, with other arms; settings are optimised, or those of the file."""
+        return all_rates(self.task(arms, optimised))
 
     def task(self, arms: Arms, optimised: bool) -> RateTask:
         """What the rate is computed from, with other arms; settings are optimised, or those of the file."""
         if not optimised and self.alice is None:
-            raise InputError("The link file has no `alice` and `bob`; give them, or let `--optimise` find the best.")
-        detector = self.relay.detector_efficiency
-        eta_a, eta_b = arms.alice.total_efficiency(detector), arms.bob.total_efficiency(detector)
+            raise InputError(NO_USERS)
         users = [user.settings() for user in (self.alice, self.bob) if user is not None]
         settings = (users[0], users[1]) if users else None
         return RateTask(
-            Link(eta_a, eta_b, self.relay, self.clock_hz),
+            joined(arms, self.relay, self.clock_hz),
             self.pulses,
             self.epsilon.budget(),
             self.epsilon.tail,

@@ -1,11 +1,12 @@
 """What count tables and link files have in common: the users' sources and the failure probabilities."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from combmesh.ground.errors import InputError, check_positive, check_range
 from combmesh.protocol.mdi.epsilon import TERMS, EpsilonBudget
-from combmesh.protocol.mdi.settings import SOURCES, Settings
+from combmesh.protocol.mdi.settings import Settings
 
 SCHEMA_VERSION = 1
 _STRICT: dict[str, str] = {"extra": "forbid"}
@@ -48,13 +49,7 @@ class Probability:
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
 
     def __post_init__(self) -> None:
-        for name in SOURCES:
-            value = getattr(self, name)
-            if value is not None:
-                check_range(name, value, 0.0, 1.0)
-        total = self.x + self.y + self.z + (self.o or 0.0)
-        if total > 1.0 + _SUM_TOLERANCE or (self.o is not None and total < 1.0 - _SUM_TOLERANCE):
-            raise InputError(f"`probability` must add up to 1, but o + x + y + z = {total:g}.")
+        check_probability({"o": self.o, "x": self.x, "y": self.y, "z": self.z})
 
 
 @dataclass(frozen=True)
@@ -111,22 +106,45 @@ class Epsilon:
             value = getattr(self, name)
             if value is not None and not 0.0 < value < 1.0:
                 raise InputError(f"`{name}` must be above 0 and below 1, but is {value:g}.")
-        if self.bound is not None and self.bound * sum(TERMS.values()) >= 1.0:
-            raise InputError(f"`bound` must be below 1/{sum(TERMS.values())}, but is {self.bound:g}.")
+
+    def secrecy(self, terms: int) -> float:
+        """Total secrecy failure probability of a protocol whose sum has so many terms.
+
+        >>> Epsilon(total=1e-9).secrecy(25), Epsilon(bound=1e-10).secrecy(10)
+        (1e-09, 1e-09)
+        """
+        if self.bound is None:
+            return 1e-10 if self.total is None else self.total
+        if self.bound * terms >= 1.0:
+            raise InputError(f"`bound` must be below 1/{terms}, but is {self.bound:g}.")
+        return self.bound * terms
 
     def budget(self) -> EpsilonBudget:
-        """The total, its shares and correctness."""
-        if self.bound is not None:
-            return EpsilonBudget(self.bound * sum(TERMS.values()), self.correctness)
-        return EpsilonBudget(1e-10 if self.total is None else self.total, self.correctness)
+        """The total, its shares and correctness of four-intensity MDI; refuses a `bound` that is too large for it."""
+        return EpsilonBudget(self.secrecy(sum(TERMS.values())), self.correctness)
 
 
-def check_common(schema_version: int, pulses: float, clock_hz: float | None, f_ec: float | None) -> None:
-    """Refuse what neither file may say."""
+def check_probability(chances: Mapping[str, float | None]) -> None:
+    """Refuse probabilities of sources that do not add up to 1; the vacuum, None if not given, takes the rest."""
+    for name, value in chances.items():
+        if value is not None:
+            check_range(name, value, 0.0, 1.0)
+    total = sum(value for value in chances.values() if value is not None)
+    if total > 1.0 + _SUM_TOLERANCE or (None not in chances.values() and total < 1.0 - _SUM_TOLERANCE):
+        raise InputError(f"`probability` must add up to 1, but {' + '.join(chances)} = {total:g}.")
+
+
+def check_common(
+    schema_version: int, clock_hz: float | None, f_ec: float | None, leak_bits: float | None = None
+) -> None:
+    """Refuse what no file may say."""
     if schema_version != SCHEMA_VERSION:
         raise InputError(f"`schema_version` must be {SCHEMA_VERSION}, but is {schema_version}.")
-    check_positive("pulses", pulses)
     if clock_hz is not None:
         check_positive("clock_hz", clock_hz)
     if f_ec is not None:
         check_range("f_ec", f_ec, 1.0, 100.0)
+    if leak_bits is not None:
+        check_range("leak_bits", leak_bits, 0.0)
+    if leak_bits is not None and f_ec is not None:
+        raise InputError("`f_ec` and `leak_bits` both say what was disclosed; give one of them.")
