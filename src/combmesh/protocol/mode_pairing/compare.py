@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from math import floor, isnan
 
 from combmesh.protocol.mdi.compare import ASYMPTOTIC, MethodResult
-from combmesh.protocol.mode_pairing.keyrate import Analysis, KeyLength, key_length
+from combmesh.protocol.mdi.keyrate import KeyLength
+from combmesh.protocol.mode_pairing.keyrate import Analysis, key_length
 from combmesh.protocol.mode_pairing.settings import Settings
 from combmesh.protocol.mode_pairing.tally import PairTally
 

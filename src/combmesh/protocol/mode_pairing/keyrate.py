@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from combmesh.ground.errors import InputError, check_positive, check_range
 from combmesh.protocol.mdi.bounds import binary_entropy
 from combmesh.protocol.mdi.epsilon import tail_exponent
+from combmesh.protocol.mdi.keyrate import KeyLength
 from combmesh.protocol.mode_pairing.bounds import pairs_11_lower, wrong_11_upper
 from combmesh.protocol.mode_pairing.epsilon import EpsilonBudget
 from combmesh.protocol.mode_pairing.settings import Settings
@@ -55,32 +56,6 @@ class Analysis:
         return log2(2 / self.correctness) + 2 * log2(2 / self.bound**2) + 2 * log2(1 / (2 * self.bound))
 
 
-@dataclass(frozen=True)
-class KeyLength:
-    """What a block is worth; no key is a result, not an exception.
-
-    Attributes:
-        length_bits: secret bits, 0 if none.
-        signed_bits: the same before it is floored and clipped at 0.
-        s11_lower: lower bound on the expected single-photon pairs for each potential pair (two rounds, the count of
-            Zhu 2023) and unit of class weight.
-        phase_error_upper: upper bound on the phase error of the single-photon pairs of the key.
-        pairs_11_lower: lower bound on the single-photon pairs of the key (M11 of Zhu 2023).
-        vacuum_bits, leak_bits, constant_bits: the other terms.
-        outcome: "key", or which bound failed, in words.
-    """
-
-    length_bits: int
-    signed_bits: float
-    s11_lower: float
-    phase_error_upper: float
-    pairs_11_lower: float
-    vacuum_bits: float
-    leak_bits: float
-    constant_bits: float
-    outcome: str
-
-
 def key_length(
     tally: PairTally,
     alice: Settings,
@@ -92,6 +67,9 @@ def key_length(
     leak_bits: float | None = None,
 ) -> KeyLength:
     """Key length of observed or expected counts.
+
+    In the result, s11 is the bound on the expected single-photon pairs for each potential pair (two rounds, the count
+    of Zhu 2023) and unit of class weight, and `pairs_11_lower` that on the pairs of the key (M11 of Zhu 2023).
 
     Args:
         tally: the counts.
