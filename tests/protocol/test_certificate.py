@@ -298,3 +298,13 @@ def test_exact_slope_of_the_lagrangian_is_the_slope_of_the_rate():
         step[i] = 1e-3
         rise = certified_rate(point + step, *problem)[0] - certified_rate(point - step, *problem)[0]
         assert rise / 2e-3 == pytest.approx(slope[i], rel=0.02, abs=1e-3 * abs(rate))
+
+
+def test_limit_a_hopeless_link_has_a_plan_and_no_key():
+    """All loss and noise: the scan's settings lie at an edge, where shares are lost in rounding."""
+    rng = np.random.default_rng(61)
+    for _ in range(12):
+        loss = 10 ** rng.uniform(-6, -2, 2)
+        link = Link(*map(float, loss), Relay(1.0, 1e-4, 0.04, 0.08, 0.4), 2.5e9)
+        assert plan_certificate(link, 1.16, BlockRule(0.01, UNLIMITED), BUDGET).rate_per_pulse <= 0.0
+    assert len(encode(0.1, 0.1, 2.0, 0.5, 0.3, 0.2)) == 6

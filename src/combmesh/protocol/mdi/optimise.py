@@ -27,6 +27,7 @@ _LARGEST_INTENSITY = 2.0
 _SYMMETRIC = 6  # free numbers where both users have the same settings
 _RIDGES = (4, 8, 9)  # free numbers that are 0 on a ridge: see `settings_at`
 _LARGEST_VACUUM = 0.1
+_LOST = 1e-12  # of an intensity or a probability
 _DARK = 1e-12  # efficiency of an arm that brings no light
 _DIFFERENCE = 1e-6  # of a free number: slopes are good to about as much
 _LONGEST_STEP = 1.0  # of a free number in a round
@@ -248,11 +249,10 @@ def learn_curvature(inverse: NDArray[np.float64], moved: Point, bent: Point, fir
 
 
 def encode(x: float, y: float, z: float, p_x: float, p_y: float, p_z: float, o: float = 0.0) -> list[float]:
-    """The free numbers of a setting; the inverse of `free_settings`."""
-    p_o = 1.0 - p_x - p_y - p_z
-    m = _LARGEST_INTENSITY
-    intensities = [log((x - o) / (y - x)), log((y - o) / (m - y)), log(z / (m - z))]
-    return intensities + [log(p / p_o) for p in (p_x, p_y, p_z)]
+    """The free numbers of a setting; the inverse of `free_settings`, but for shares that are lost in rounding."""
+    m, p_o = _LARGEST_INTENSITY, 1.0 - p_x - p_y - p_z
+    shares = ((x - o, y - x), (y - o, m - y), (z, m - z), (p_x, p_o), (p_y, p_o), (p_z, p_o))
+    return [log(max(part, _LOST) / max(rest, _LOST)) for part, rest in shares]
 
 
 def starts_of(link: Link, symmetric: bool) -> list[Point]:
