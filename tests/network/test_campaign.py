@@ -3,16 +3,20 @@
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from combmesh.ground.errors import InputError, RunError
 from combmesh.keystore.sqlite import SqliteStore
+from combmesh.network import campaign
 from combmesh.network.block import sifted_pair
 from combmesh.network.campaign import run_campaign
 from combmesh.network.journal import Journal
 from combmesh.network.summary import link_reports, summary_document, tally_hash
+from combmesh.network.topology import User
+from combmesh.protocol.mdi.rules import AnalysisRule
 
 
 def keys_of(folder, user="U1"):
@@ -128,3 +132,30 @@ def test_exact_sifted_bits_have_the_tallys_errors(n_bits, n_errors):
     alice, bob = sifted_pair(n_bits, n_errors, np.random.default_rng(1))
     assert len(alice) == n_bits
     assert np.count_nonzero(alice != bob) == n_errors
+
+
+@pytest.mark.parametrize("method", ["double-scan", "certificate"])
+def test_exact_links_planned_together_have_the_plans_of_single_ones(small, tmp_path, monkeypatch, method):
+    """Eight users at different distances, with and without the way for many links; the planned keys agree to 0.5 %."""
+    users = tuple(User(f"U{i}", fibre_km=20.0 + 3.7 * i) for i in range(8))
+    network = replace(small(), users=users, analysis=AnalysisRule(method))
+    alone = run_campaign(network, tmp_path / "alone", with_bits=False, workers=1)
+    monkeypatch.setattr(campaign, "MANY_LINKS", 2)
+    together = run_campaign(network, tmp_path / "together", with_bits=False, workers=1)
+    for one, other in zip(alone.reports, together.reports, strict=True):
+        assert one.method == other.method == method
+        assert other.planned_bits / other.pulses == pytest.approx(one.planned_bits / one.pulses, rel=5e-3)
+
+
+def test_exact_plans_are_recorded_before_their_light(small, tmp_path):
+    """Each report names a plan that stands in the book; a changed plan is found."""
+    network = replace(small(), analysis=AnalysisRule("certificate"))
+    result = run_campaign(network, tmp_path / "run", with_bits=False, workers=1)
+    book = tmp_path / "run" / "plans.jsonl"
+    entries = [json.loads(line) for line in book.read_text().splitlines()]
+    assert {report.plan_digest for report in result.reports} == {entry["digest"] for entry in entries}
+    assert entries[0]["plan"]["certificate"]["t"] > 0
+    assert book.stat().st_mtime_ns <= (tmp_path / "run" / "journal.jsonl").stat().st_mtime_ns
+    book.write_text(book.read_text().replace('"pulses": ', '"pulses": 1'))
+    with pytest.raises(RunError, match=r"Line 1 of .*plans.jsonl` is damaged"):
+        run_campaign(network, tmp_path / "run", with_bits=False, workers=1)

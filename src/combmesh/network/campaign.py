@@ -23,12 +23,17 @@ from combmesh.network.journal import Journal, PlanBook, arms_of
 from combmesh.network.plan import Channel, plan_channels
 from combmesh.network.topology import Network, User, members, pair_link
 from combmesh.protocol.mdi.block_plan import Judgement
+from combmesh.protocol.mdi.optimise import LinkPlan
+from combmesh.protocol.mdi.sweep import optimise_many
 
 COUNT_BATCH = 200
 """Blocks of a batch when only counts are drawn: a block takes a millisecond."""
 
 PLAN_BATCH = 8
 """Links of a batch when plans are made: a link takes some 50 ms."""
+
+MANY_LINKS = 500
+"""From so many different links on, their best settings are found together, each from its neighbours'."""
 
 Progress = Callable[[int, int, int], None]
 """(blocks done, blocks of the run, key bits so far)"""
@@ -145,7 +150,12 @@ def _open_blocks(
 def _plan_links(rules: Rules, links: list[Link], book: PlanBook, workers: int) -> None:
     """Record a plan for each link that has none, before any of its light."""
     unplanned = list({arms_of(link): link for link in links if arms_of(link) not in book.plans}.values())
-    for plans in map_batches(partial(plan_link, rules), unplanned, workers, PLAN_BATCH):
+    scans: list[LinkPlan | None] = [None] * len(unplanned)
+    if rules.settings is None and len(unplanned) >= MANY_LINKS:
+        f_ec = rules.reconciliation.planned_f_ec
+        scans = [*optimise_many(unplanned, rules.judgement.scan(), f_ec, rules.block, workers)]
+    tasks = list(zip(unplanned, scans, strict=True))
+    for plans in map_batches(partial(plan_link, rules), tasks, workers, PLAN_BATCH):
         book.record(plans)
 
 

@@ -9,7 +9,7 @@ from combmesh.protocol.mdi.certificate.certificate import PROOFS, Certificate, c
 from combmesh.protocol.mdi.certificate.plan import plan_certificate
 from combmesh.protocol.mdi.epsilon import EpsilonBudget
 from combmesh.protocol.mdi.keyrate import Analysis, KeyLength, key_length
-from combmesh.protocol.mdi.optimise import fixed_plan, optimise
+from combmesh.protocol.mdi.optimise import LinkPlan, fixed_plan, optimise
 from combmesh.protocol.mdi.rules import BlockRule
 from combmesh.protocol.mdi.settings import Settings
 from combmesh.protocol.mdi.tally import Tally
@@ -65,7 +65,12 @@ class BlockPlan:
 
 
 def plan_block(
-    link: Link, judgement: Judgement, f_ec: float, block: BlockRule, settings: Settings | None = None
+    link: Link,
+    judgement: Judgement,
+    f_ec: float,
+    block: BlockRule,
+    settings: Settings | None = None,
+    plan: LinkPlan | None = None,
 ) -> BlockPlan:
     """The plan with the most expected key; a certificate only where it is expected to give more than the double scan.
 
@@ -75,17 +80,18 @@ def plan_block(
         f_ec: reconciliation efficiency that is planned.
         block: when a block ends.
         settings: what both users send, if that is not free.
+        plan: the best settings for the scan, if they are known.
     """
     scan = judgement.scan()
     if settings is None:
-        plan = optimise(link, scan, f_ec, block)
+        plan = plan or optimise(link, scan, f_ec, block)
     else:
         plan = fixed_plan(link, settings, settings, scan, f_ec, block)
     scanned = BlockPlan(scan.method, plan.alice, plan.bob, plan.pulses, plan.rate_per_pulse)
     if judgement.method not in PROOFS:
         return scanned
     both = (settings, settings) if settings is not None else None
-    found = plan_certificate(link, f_ec, block, judgement.budget, judgement.method, settings=both)
+    found = plan_certificate(link, f_ec, block, judgement.budget, judgement.method, settings=both, scan=plan)
     if found.certificate is None or found.rate_per_pulse <= scanned.rate_per_pulse:
         return scanned
     return BlockPlan(judgement.method, found.alice, found.bob, found.pulses, found.rate_per_pulse, found.certificate)

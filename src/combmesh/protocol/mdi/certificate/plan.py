@@ -61,6 +61,7 @@ def plan_certificate(
     settings: tuple[Settings, Settings] | None = None,
     vacuum: tuple[float, float] = (0.0, 0.0),
     delta: float = 0.0,
+    scan: LinkPlan | None = None,
 ) -> CertificatePlan:
     """The settings and coefficients with the most expected key for each pulse.
 
@@ -73,6 +74,7 @@ def plan_certificate(
         settings: the users' settings, if they are not free; only t, e0 and the coefficients are then planned.
         vacuum: mean photon numbers of the users' vacuum.
         delta: intensities are known to this share of themselves.
+        scan: the double scan's plan of the link, from which the climb starts, if it is known.
     """
     fixed = np.zeros((2, 7))
     fixed[:, 6] = vacuum
@@ -83,7 +85,7 @@ def plan_certificate(
     epsilon = [log_inverse_eps(method, budget.secrecy), constant_bits(budget.correctness), delta]
     limits = [f_ec, block.time_s * link.clock_hz, block.sifted_bits]
     task = np.array([*limits, *epsilon, *link.as_array(), log(largest_t(method))])
-    scan = optimise(link, Analysis(bound=budget.bound, correctness=budget.correctness), f_ec, block, vacuum)
+    scan = scan or optimise(link, Analysis(bound=budget.bound, correctness=budget.correctness), f_ec, block, vacuum)
     point, rate = _climbed(_start(scan, kind), kind, fixed, task)
     if kind == ASYMMETRIC and rate > 0.0:
         nearer = 0 if link.efficiency_a > link.efficiency_b else 1
