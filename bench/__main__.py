@@ -7,15 +7,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import certificate, distillation, engine, roads
+from bench import certificate, distillation, engine, pulses, roads, timetags
 
 OUTPUT = Path("build") / "bench.json"
+MODULES = (engine, pulses, timetags, certificate, distillation, roads)
 
 
 def main() -> None:
     console = Console(width=None if sys.stdout.isatty() else 150)
     rows = []
-    for benchmark in (*engine.BENCHMARKS, *certificate.BENCHMARKS, *distillation.BENCHMARKS, *roads.BENCHMARKS):
+    for benchmark in (benchmark for module in MODULES for benchmark in module.BENCHMARKS):
         console.print(f"{benchmark.__name__} ...", style="dim")
         rows += benchmark()
     OUTPUT.parent.mkdir(exist_ok=True)

@@ -19,18 +19,17 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
-COMMANDS = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_exact_readme_commands_run(command, tmp_path):
-    program, *arguments = shlex.split(command)
-    assert program == "combmesh"
+@pytest.mark.parametrize("block", blocks("console"))
+def test_exact_readme_commands_run(block, tmp_path):
+    """The commands of a block run one after the other in one folder."""
     (tmp_path / "examples").symlink_to(ROOT / "examples")
-    code = [sys.executable, "-c", "from combmesh.cli.main import main; main()", *arguments]
-    done = subprocess.run(code, cwd=tmp_path, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout
+    for command in (line[2:] for line in block.splitlines() if line.startswith("$ ")):
+        program, *arguments = shlex.split(command)
+        assert program == "combmesh"
+        code = [sys.executable, "-c", "from combmesh.cli.main import main; main()", *arguments]
+        done = subprocess.run(code, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout
 
 
 def test_exact_readme_network_file_is_one(tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from combmesh.link.gains import click_probability, gain_x, gain_z, live_share, yield_11
+from combmesh.link.gains import click_probability, gain_cross, gain_x, gain_z, live_share, yield_11
 from combmesh.protocol.mdi.bounds import binary_entropy
 
 # PyPI qkd 0.2.0: (mu_a, mu_b, eta_a, eta_b, p_d, e_d), (Q, E) in Z, (Q, E) in X, Y11
@@ -87,12 +87,16 @@ def test_exact_gains_are_those_of_four_threshold_detectors(a, b, gamma):
     q_c, q_e = gain_x(a, b, p_d, gamma)
     assert q_c == pytest.approx((same[1] + other[0]) / 2, rel=1e-9)
     assert q_e == pytest.approx((same[0] + other[1]) / 2, rel=1e-9)
-    assert click_probability(a, b, False, p_d, gamma) == pytest.approx(same[2], rel=1e-9)
+    assert click_probability(a, b, False, False, p_d, gamma) == pytest.approx(same[2], rel=1e-9)
     same, other = receiver(a, b, p_d, gamma, H, H), receiver(a, b, p_d, gamma, H, V)
     q_c, q_e = gain_z(a, b, p_d, gamma)
     assert q_c == pytest.approx((other[0] + other[1]) / 2, rel=1e-9)
     assert q_e == pytest.approx((same[0] + same[1]) / 2, rel=1e-9)
-    assert click_probability(a, b, True, p_d, gamma) == pytest.approx((same[2] + other[2]) / 2, rel=1e-9)
+    assert click_probability(a, b, True, True, p_d, gamma) == pytest.approx((same[2] + other[2]) / 2, rel=1e-9)
+    mixed = receiver(a, b, p_d, gamma, H, PLUS)
+    assert sum(gain_cross(a, b, p_d, gamma)) == pytest.approx(mixed[0] + mixed[1], rel=1e-9)
+    assert click_probability(a, b, True, False, p_d, gamma) == pytest.approx(mixed[2], rel=1e-9)
+    assert click_probability(b, a, False, True, p_d, gamma) == pytest.approx(mixed[2], rel=1e-9)
 
 
 @pytest.mark.parametrize("visibility", [0.5, 0.485, 0.3, 0.0])

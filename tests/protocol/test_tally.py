@@ -7,8 +7,9 @@ from combmesh.ground.errors import InputError
 from combmesh.ground.rng import stream
 from combmesh.link.gains import click_probability, gain_x, gain_z
 from combmesh.link.relay import Link, Relay
+from combmesh.protocol.epsilon import tail_exponent
 from combmesh.protocol.mdi.bounds import OZ, PAIRS, XX, ZZ
-from combmesh.protocol.mdi.epsilon import TERMS, EpsilonBudget, tail_exponent
+from combmesh.protocol.mdi.epsilon import TERMS, EpsilonBudget
 from combmesh.protocol.mdi.keyrate import Analysis, key_length
 from combmesh.protocol.mdi.settings import Settings
 from combmesh.protocol.mdi.tally import Tally, draw_tally, expected_tally
@@ -41,8 +42,8 @@ def test_exact_one_bell_state_is_half():
     assert np.allclose(expected_tally(one, ALICE, BOB, 1e12).detected, both.detected / 2, rtol=1e-12)
 
 
-def test_exact_dead_time_takes_both_detectors_of_a_coincidence():
-    """1/(1 + R tau)^2 with the mean click probability R over all 16 pairs of sources; no dead time in the QBER."""
+def test_limit_dead_time_takes_both_detectors_of_a_coincidence():
+    """Near 1/(1 + 74 R)^2 with the mean click probability R over all 16 pairs of sources; the QBER in Z stays."""
     dead = Link(0.02, 0.01, Relay(0.75, 1e-7, 0.01, 0.03, 0.485, dead_time_ns=30.0), 2.5e9)
     gamma = 0.97**0.5
     light = [
@@ -50,15 +51,16 @@ def test_exact_dead_time_takes_both_detectors_of_a_coincidence():
         (((0.0, 0.06, False), (0.06, 0.25, False), (0.3, 0.04, False), (0.4, 0.65, True)), 0.01),
     ]
     clicks = sum(
-        p * q * click_probability(mu * light[0][1], nu * light[1][1], in_z and also_z, 1e-7, gamma)
+        p * q * click_probability(mu * light[0][1], nu * light[1][1], in_z, also_z, 1e-7, gamma)
         for mu, p, in_z in light[0][0]
         for nu, q, also_z in light[1][0]
     )
-    share = 1 / (1 + clicks * 75) ** 2
+    share = 1 / (1 + clicks * 74) ** 2
     free, tired = expected_tally(LINK, ALICE, BOB, 1e12), expected_tally(dead, ALICE, BOB, 1e12)
     assert share < 0.85
-    assert np.allclose(tired.detected, free.detected * share, rtol=1e-12)
-    assert np.allclose(tired.errors, free.errors * share, rtol=1e-12)
+    assert np.allclose(tired.detected, free.detected * share, rtol=3e-3)
+    assert np.allclose(tired.errors, free.errors * share, rtol=3e-3)
+    assert tired.qber_z == pytest.approx(free.qber_z, rel=1e-4)
 
 
 def test_exact_same_seed_same_tally():

@@ -1,4 +1,4 @@
-"""Annotated tables of counts to start from, drawn for a link of 50 km or published, and a plan to be filled in."""
+"""Tables of counts: annotated ones to start from, a plan to be filled in, and one sifted from time tags."""
 
 import tomllib
 from typing import TYPE_CHECKING
@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from combmesh.protocol.mdi.files.link import LinkFile
     from combmesh.protocol.mdi.link_rates import MethodRate
     from combmesh.protocol.mdi.settings import Settings
+    from combmesh.protocol.mdi.tally import Tally
 
 _X_PAIRS = ("xx", "xo", "ox", "yy", "yo", "oy", "oo", "xy", "yx")
 _Z_PAIRS = ("zz", "zo", "oz")
@@ -153,6 +154,34 @@ def plan_table(file: "LinkFile", chosen: "MethodRate") -> str:
         "[counts.Z]",
         *(f"# {pair} = {{ detected = 0, errors = 0 }}" for pair in _Z_PAIRS),
     ]
+    return "\n".join(lines) + "\n"
+
+
+def sifted_table(tally: "Tally", alice: "Settings", bob: "Settings", clock_hz: float, *, simulated: bool) -> str:
+    """The table of counts of a block that was sifted from time tags."""
+    light = "simulated time tags" if simulated else "time tags"
+    lines = [
+        f"# Counted from {light} and both users' records: `combmesh key` reads this.",
+        "schema_version = 1",
+        f"pulses   = {tally.pulses:.0f}",
+        f"clock_hz = {clock_hz!r}",
+        "f_ec     = 1.16        # assumed; or leak_bits, what was really disclosed",
+        "",
+        "[epsilon]",
+        "total       = 1e-10",
+        "correctness = 1e-15",
+        "",
+        *_sources("alice", alice),
+        *_sources("bob", bob),
+    ]
+    from combmesh.protocol.mdi.bounds import PAIRS
+
+    rows = dict(zip(PAIRS, zip(tally.sent, tally.detected, tally.errors, strict=True), strict=True))
+    for basis, pairs in (("X", _X_PAIRS), ("Z", _Z_PAIRS)):
+        lines.append(f"[counts.{basis}]")
+        for pair in pairs:
+            sent, detected, errors = rows[pair]
+            lines.append(f"{pair} = {{ sent = {sent:.0f}, detected = {detected:.0f}, errors = {errors:.0f} }}")
     return "\n".join(lines) + "\n"
 
 

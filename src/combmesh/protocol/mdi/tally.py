@@ -7,14 +7,13 @@ from numpy.typing import NDArray
 
 from combmesh.ground.errors import InputError
 from combmesh.ground.kernels import kernel
-from combmesh.link.gains import click_probability, gain_x, gain_z, live_share
+from combmesh.link.gains import click_probability, gain, hidden_clicks, live_pair
 from combmesh.link.relay import Link
 from combmesh.protocol.mdi.bounds import PAIRS, XX, ZZ
 from combmesh.protocol.mdi.settings import SOURCES, Settings
 
 _INDEX = np.array([[SOURCES.index(source) for source in pair] for pair in PAIRS])
 _EXCHANGED = [PAIRS.index(pair[::-1]) for pair in PAIRS]
-_IS_Z = np.array(["z" in pair for pair in PAIRS])
 
 
 @dataclass(frozen=True)
@@ -71,6 +70,14 @@ def pair_probabilities(a: NDArray[np.float64], c: NDArray[np.float64]) -> NDArra
 
 
 @kernel
+def _both_click(a: float, b: float, z_a: bool, z_b: bool, p_d: float, gamma: float) -> float:
+    """Mean probability that both detectors of a Bell state click, the others whatever they do."""
+    q_c, q_e = gain(a, b, z_a, z_b, p_d, gamma)
+    more_c, more_e = hidden_clicks(a, b, z_a, z_b, p_d, gamma, 0.0)
+    return 0.25 * (q_c + q_e + more_c + more_e)
+
+
+@kernel
 def pair_gains(
     a: NDArray[np.float64], c: NDArray[np.float64], link: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -80,20 +87,26 @@ def pair_gains(
     nu = np.array([c[6], c[0], c[1], c[2]]) * eta_b
     p_a = np.array([1.0 - a[3] - a[4] - a[5], a[3], a[4], a[5]])
     p_c = np.array([1.0 - c[3] - c[4] - c[5], c[3], c[4], c[5]])
-    clicks = 0.0
+    click, both = 0.0, 0.0
     for i in range(4):
         for j in range(4):
-            clicks += p_a[i] * p_c[j] * click_probability(mu[i], nu[j], i == 3 and j == 3, p_d, gamma)
-    live = live_share(clicks, dead_gates, ceiling)
+            light = (mu[i], nu[j], i == 3, j == 3, p_d, gamma)
+            click += p_a[i] * p_c[j] * click_probability(*light)
+            if dead_gates > 0.0:
+                both += p_a[i] * p_c[j] * _both_click(*light)
+    live, live_both = live_pair(click, both, dead_gates, ceiling)
     gains = np.empty(len(_INDEX))
     wrong = np.empty(len(_INDEX))
     for k in range(len(_INDEX)):
         arrived_a, arrived_b = mu[_INDEX[k, 0]], nu[_INDEX[k, 1]]
-        in_z = _IS_Z[k]
-        q_c, q_e = gain_z(arrived_a, arrived_b, p_d, gamma) if in_z else gain_x(arrived_a, arrived_b, p_d, gamma)
-        e_d = e_z if in_z else e_x
-        gains[k] = share * live * live * (q_c + q_e)
-        wrong[k] = share * live * live * (e_d * q_c + (1.0 - e_d) * q_e)
+        z_a, z_b = _INDEX[k, 0] == 3, _INDEX[k, 1] == 3
+        q_c, q_e = gain(arrived_a, arrived_b, z_a, z_b, p_d, gamma)
+        if live < 1.0:
+            more_c, more_e = hidden_clicks(arrived_a, arrived_b, z_a, z_b, p_d, gamma, live)
+            q_c, q_e = q_c + more_c, q_e + more_e
+        e_d = e_z if z_a or z_b else e_x
+        gains[k] = share * live_both * (q_c + q_e)
+        wrong[k] = share * live_both * (e_d * q_c + (1.0 - e_d) * q_e)
     return gains, wrong
 
 

@@ -1,13 +1,19 @@
 """A link and what its users send."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from combmesh.ground.errors import InputError, check_positive
 from combmesh.link.arm import Arms
+from combmesh.link.pulses.engine import Simulation
+from combmesh.link.pulses.instrument import Tagger
+from combmesh.link.pulses.light import Phase
+from combmesh.link.pulses.record_file import RecordHead
 from combmesh.link.relay import Link, Relay
 from combmesh.protocol.mdi.files.sources import Epsilon, Sources, check_common
 from combmesh.protocol.mdi.link_rates import MethodRate, RateTask, all_rates
+from combmesh.protocol.mdi.settings import Settings
+from combmesh.protocol.mdi.single_pulses import light_of, record_head
 
 NO_USERS = "The link file has no `alice` and `bob`; give them, or let `--optimise` find the best."
 _STRICT: dict[str, str] = {"extra": "forbid"}
@@ -39,6 +45,8 @@ class LinkFile:
         f_ec: reconciliation efficiency, the leak being f n_zz h(E_zz).
         vacuum_credit: whether bits that Alice, whose bits are the key, sent as vacuum count as secret.
         epsilon: failure probabilities.
+        phase: of the users' light, for the pulses engine; the closed form takes it as random.
+        tagger: the relay's time tagger, for the pulses engine.
         protocol: "mdi", the four-intensity protocol.
     """
 
@@ -52,6 +60,8 @@ class LinkFile:
     f_ec: float = 1.16
     vacuum_credit: bool = True
     epsilon: Epsilon = Epsilon()
+    phase: Phase = Phase()
+    tagger: Tagger = Tagger()
     protocol: Literal["mdi"] = "mdi"
 
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
@@ -65,6 +75,23 @@ class LinkFile:
     def rates(self, arms: Arms, optimised: bool) -> list[MethodRate]:
         """The expected key by each method, with other arms; settings are optimised, or those of the file."""
         return all_rates(self.task(arms, optimised))
+
+    def users(self) -> tuple[Settings, Settings]:
+        """What both users send; raises InputError where the file does not say."""
+        if self.alice is None or self.bob is None:
+            raise InputError("The link file has no `alice` and `bob`; give both.")
+        return self.alice.settings(), self.bob.settings()
+
+    def simulation(self, pulses: int, seed: int, *, thinned: bool = True, files: bool = False) -> Simulation:
+        """Single pulses of this link; for `files` tags and records are handed out."""
+        light = replace(light_of(*self.users()), phase=self.phase)
+        link = joined(self.arm, self.relay, self.clock_hz)
+        return Simulation(light, link, pulses, seed, thinned, tags=files, records=files)
+
+    def record_heads(self) -> tuple[RecordHead, RecordHead]:
+        """What the records of the users say of themselves when their light is simulated."""
+        alice, bob = self.users()
+        return record_head(alice, self.clock_hz, "simulated"), record_head(bob, self.clock_hz, "simulated")
 
     def task(self, arms: Arms, optimised: bool) -> RateTask:
         """What the rate is computed from, with other arms; settings are optimised, or those of the file."""

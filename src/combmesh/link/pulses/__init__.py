@@ -1,0 +1,1 @@
+"""Every single pulse: sources, interference, detectors, Bell states."""
