@@ -86,12 +86,14 @@ def test_exact_published_key_from_a_file(tmp_path, length_km, settings, bits, ph
 
 
 def test_paper_wei_2020_does_not_close(tmp_path):
-    """The key is computed, exit code 3, and the verdict names the rows that are too low."""
+    """The length is computed, but is no key: exit code 3, and the verdict names the rows that are too low."""
     (tmp_path / "wei.toml").write_text(WEI)
     done = combmesh("key", tmp_path / "wei.toml", "--json")
     assert done.returncode == 3, done.stderr
     document = json.loads(done.stdout)
     assert document["length_bits"] > 0
+    assert not any(method["valid"] for method in [document, *document["methods"]])
+    assert document["outcome"] == "no key: the counts are impossible"
     assert document["s11_lower"] < 7.83e-5  # what the counts give without fluctuation (cases)
     named = {row for finding in document["consistency"]["findings"] for row in finding["rows"]}
     assert {"X.yo", "X.oy"} & named
@@ -161,6 +163,39 @@ def test_limit_strange_tables_give_a_verdict_and_no_traceback(tmp_path, change):
     if change == "no errors in x":
         assert done.returncode == 3
         assert "X.xx" in str(document["consistency"]["findings"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "row"),
+    [
+        ("zz = { detected = 2963504, errors = 44139 }", "zz = { detected = 1000, errors = 0 }", "Z.zz"),
+        ("xx = { detected = 69480, errors = 17805 }", "xx = { detected = 69480, errors = 0 }", "X.xx"),
+        ("zz = { detected", "zz = { sent = 5e9, detected", "Z.zz: 5000000000 pulses were sent"),
+        ("xx = { detected", "xx = { sent = 1e5, detected", "X.xx: 100000 pulses were sent"),
+        ("oo = { detected", "oo = { sent = 1e-300, detected", "X.oo"),
+        ("o = 0.0, x = 0.07", "o = 0.0699999999, x = 0.07", "X."),
+    ],
+)
+def test_attack_impossible_counts_are_no_key(tmp_path, old, new, row):
+    """More single photons than bits, no errors of weak light, pulses that were not sent: exit code 3, no key."""
+    (tmp_path / "counts.toml").write_text(counts_template(False).replace(old, new, 1))
+    done = combmesh("key", tmp_path / "counts.toml", "--json")
+    assert done.returncode == 3, done.stderr
+    document = json.loads(done.stdout)
+    assert not any(method["valid"] for method in [document, *document["methods"]])
+    assert document["outcome"] == "no key: the counts are impossible"
+    assert row in str(document["consistency"]["findings"])
+
+
+def test_limit_a_pair_that_was_never_sent_is_no_key(tmp_path):
+    text = counts_template(False).replace(
+        "xx = { detected = 69480, errors = 17805", "xx = { sent = 0, detected = 0, errors = 0"
+    )
+    (tmp_path / "counts.toml").write_text(text)
+    done = combmesh("key", tmp_path / "counts.toml")
+    assert done.returncode == 0, done.stderr
+    assert "Key by double-scan: 0 bits" in done.stdout
+    assert "never sent" in done.stdout
 
 
 def test_exact_exchanged_users_with_the_owner_of_the_key(tmp_path):

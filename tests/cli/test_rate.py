@@ -107,6 +107,19 @@ def test_exact_a_plan_is_filled_in_and_gives_a_certified_key(tmp_path):
     assert "do not obey the rows" in certificate["note"]
 
 
+def test_limit_links_without_light_or_decoys_have_no_key(tmp_path):
+    """No light, no clicks at all, a decoy that is never sent: a rate of 0, not a traceback."""
+    user = "intensity = { x = 0.053, y = 0.25, z = 0.33 }\nprobability = { x = 0.28, y = 0.03, z = 0.65 }\n"
+    users = f"[alice]\n{user}[bob]\n{user}"
+    head = "schema_version = 1\npulses = 1e12\nclock_hz = 1e9\n"
+    arms = "[arm.alice]\nefficiency = 0.0\n[arm.bob]\nefficiency = 0.0\n"
+    (tmp_path / "link.toml").write_text(head + users + arms)
+    assert [row["skr_bps"] for row in rates(tmp_path / "link.toml")] == [0.0] * len(METHODS)
+    lit = arms.replace("0.0", "0.01")
+    (tmp_path / "link.toml").write_text(head + users.replace("y = 0.03", "y = 0.0") + lit)
+    assert all(row["skr_bps"] == 0.0 for row in rates(tmp_path / "link.toml") if row["method"] != "asymptotic")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -114,6 +127,7 @@ def test_exact_a_plan_is_filled_in_and_gives_a_certified_key(tmp_path):
         (("--distance", "300:0:10"), "FROM:TO:STEP"),
         (("--distance", "far"), "FROM:TO:STEP"),
         (("--distance", "nan"), "FROM:TO:STEP"),
+        (("--distance", ""), "FROM:TO:STEP"),
         (("--distance", "0:1e9:1"), "at most 10000 distances"),
         (("--distance", "100", "--plot", "a.png"), "`--plot` draws a sweep"),
         (("--distance", "0:100:50", "--plan", "a.toml"), "`--plan` is for one distance"),

@@ -8,6 +8,7 @@ from combmesh.config.counts import load_counts, load_link
 from combmesh.config.template import counts_template
 from combmesh.ground.errors import InputError
 from combmesh.protocol.mdi.bounds import OO, OZ, PAIRS, XX, XY, ZZ
+from combmesh.protocol.mdi.certificate.rows import CLASSES
 
 TEMPLATE = counts_template(False)
 LINK = """
@@ -67,6 +68,18 @@ def written(tmp_path, text, name="counts.toml"):
             "`epsilon` must have `bound` or `total`, but has both.",
         ),
         ("bound       = 1e-10", "bound = 0.1", "`bound` must be below 1/25, but is 0.1."),
+        ("bound       = 1e-10", "bound = 1e-200", "in `epsilon`: `bound` must be at least 1e-100, but is 1e-200."),
+        ("correctness = 1e-15", "correctness = 1e-320", "`correctness` must be at least 1e-100"),
+        ("o = 0.0, x = 0.07", "x = 1e-200", "in `alice.intensity`: `x` must be at least 1e-09, but is 1e-200."),
+        ("z = 0.40 }", "z = 4000 }", "in `alice.intensity`: `z` must be at most 100, but is 4000."),
+        ("clock_hz = 2.5e9", "clock_hz = 1e-300", "`clock_hz` must be at least 1e-09, but is 1e-300."),
+        ("[counts.X]", "[[counts.X]]", "`counts.X` must be a table, but is [{"),
+        (
+            "# [printed]",
+            "[printed]\nphase_error_upper = 12.4\n#",
+            "`phase_error_upper` must be at most 0.5, but is 12.4.",
+        ),
+        ("# [printed]", "[printed]\nskr_bps = nan\n#", "in `printed`: `skr_bps` must be a finite number, but is nan."),
         ('tail        = "exact"', 'tail = "guess"', "`epsilon.tail`"),
         ("schema_version = 1", "schema_version = 2", "`schema_version` must be 1, but is 2."),
         ("schema_version = 1", "", "`schema_version` is missing."),
@@ -89,6 +102,30 @@ def test_exact_template_is_a_table_in_both_forms(tmp_path):
     assert (tally.detected[ZZ], tally.errors[ZZ], tally.detected[OO]) == (2963504, 44139, 0)
 
 
+def test_exact_what_a_spreadsheet_writes_is_read(tmp_path):
+    """A byte order mark before the text, spaces in the line of names, CR LF."""
+    text = counts_template(True).replace("basis,pair,sent", "basis, pair , sent").replace("\n", "\r\n")
+    path = tmp_path / "counts.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert load_counts(path) == load_counts(written(tmp_path, TEMPLATE))
+
+
+@pytest.mark.parametrize(
+    ("t", "number", "words"),
+    [
+        ("1e-5", "nan", "`scaled.oo` must be a finite number, but is nan."),
+        ("1e-5", "inf", "`scaled.oo` must be a finite number, but is inf."),
+        ("1e-5", "-2", "`scaled.oo` must be at least -1, but is -2."),
+        ("1e-320", "0.0", "`t` must be at least 1e-30, but is"),
+    ],
+)
+def test_exact_a_certificate_that_is_none_is_one_sentence(tmp_path, t, number, words):
+    scaled = "".join(f"{name} = 0.0\n" for name in CLASSES[:-1]) + f"{CLASSES[-1]} = {number}\n"
+    with pytest.raises(InputError) as caught:
+        load_counts(written(tmp_path, f"{TEMPLATE}\n[certificate]\nt = {t}\ne0 = 0.1\n[certificate.scaled]\n{scaled}"))
+    assert words in str(caught.value)
+
+
 def test_exact_what_was_not_measured_is_not_known(tmp_path):
     text = "\n".join(line for line in TEMPLATE.splitlines() if not line.startswith(("xy", "oz")))
     text = text.replace("oy = { detected = 29517, errors = 14744 }", "oy = { detected = 29517.5 }")
@@ -108,6 +145,10 @@ def test_exact_what_was_not_measured_is_not_known(tmp_path):
         ("basis,pair,detected,errors\nX,xx,1,1\nX,xx,1,1\n", "count row 2: `counts.X.xx` stands there twice."),
         ("basis,pair,detected,errors\nX,xx,1,one\n", "count row 1: `X.xx.errors` must be a number, but is 'one'."),
         ("basis,pair,detected,errors\nX,xx,3,1\n", "`pulses` is missing."),
+        ("basis,pair,detected,errors\nX,xx,69,480,17\n", "count row 1 must have at most 4 cells, but has 5."),
+        ("basis,pair,detected,detected\nX,xx,3,1\n", "must have a line of column names"),
+        ("basis;pair;detected;errors\nX;xx;3;1\n", "must have a line of column names"),
+        ('basis,pair,detected,errors\nX,"xx,3,1\n', "is not a CSV file: unexpected end of data."),
     ],
 )
 def test_exact_a_mistake_in_a_csv_file_is_named(tmp_path, text, words):
@@ -151,3 +192,10 @@ def test_exact_a_mistake_in_a_link_is_one_sentence(tmp_path, old, new, words):
     with pytest.raises(InputError) as caught:
         load_link(written(tmp_path, LINK.replace(old, new, 1)))
     assert words in str(caught.value)
+
+
+def test_exact_a_file_of_the_other_kind_is_one_sentence(tmp_path):
+    with pytest.raises(InputError, match="is a link file and no table of counts; `combmesh rate` reads it"):
+        load_counts(written(tmp_path, LINK))
+    with pytest.raises(InputError, match="is a table of counts and no link file; `combmesh key` reads it"):
+        load_link(written(tmp_path, TEMPLATE))

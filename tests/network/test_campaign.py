@@ -147,6 +147,26 @@ def test_exact_links_planned_together_have_the_plans_of_single_ones(small, tmp_p
         assert other.planned_bits / other.pulses == pytest.approx(one.planned_bits / one.pulses, rel=5e-3)
 
 
+def test_exact_plans_depend_on_neither_workers_nor_stops(small, tmp_path, monkeypatch):
+    """28 links planned from their neighbours; two workers; planning that was stopped after ten plans."""
+    monkeypatch.setattr(campaign, "MANY_LINKS", 2)
+    monkeypatch.setattr(campaign, "MANY_BATCH", 5)
+    users = tuple(User(f"U{i}", fibre_km=20.0 + 3.7 * i) for i in range(8))
+    network = replace(small(), users=users, analysis=AnalysisRule("certificate"))
+    run_campaign(network, tmp_path / "one", with_bits=False, workers=1)
+    run_campaign(network, tmp_path / "two", with_bits=False, workers=2)
+    lines = (tmp_path / "one" / "plans.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "stopped").mkdir()
+    (tmp_path / "stopped" / "plans.jsonl").write_text("".join(lines[:10]))
+    run_campaign(network, tmp_path / "stopped", with_bits=False, workers=1)
+    digests = [
+        {(*entry["arms"], entry["digest"]) for entry in map(json.loads, (tmp_path / run / "plans.jsonl").open())}
+        for run in ("one", "two", "stopped")
+    ]
+    assert len(lines) == len(digests[0]) == 28
+    assert digests[0] == digests[1] == digests[2]
+
+
 def test_exact_plans_are_recorded_before_their_light(small, tmp_path):
     """Each report names a plan that stands in the book; a changed plan is found."""
     network = replace(small(), analysis=AnalysisRule("certificate"))

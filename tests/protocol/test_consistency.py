@@ -8,9 +8,9 @@ import pytest
 
 from combmesh.ground.errors import InputError
 from combmesh.link.relay import Link, Relay
+from combmesh.protocol.epsilon import tail_exponent
 from combmesh.protocol.mdi.bounds import METHODS, OZ, PAIRS, XX, XY, YX, YY, ZO, ZZ
 from combmesh.protocol.mdi.consistency import check_consistency
-from combmesh.protocol.mdi.epsilon import tail_exponent
 from combmesh.protocol.mdi.keyrate import Analysis, key_length
 from combmesh.protocol.mdi.settings import Settings
 from combmesh.protocol.mdi.tally import Tally, draw_tally, expected_tally

@@ -10,7 +10,7 @@ from combmesh.link.gains import yield_11
 from combmesh.link.relay import Link, Relay
 from combmesh.protocol.mdi.bounds import OO, OX, OY, PAIRS, XO, XX, YO, YY, ZZ, binary_entropy
 from combmesh.protocol.mdi.epsilon import TERMS, EpsilonBudget
-from combmesh.protocol.mdi.keyrate import Analysis, key_length
+from combmesh.protocol.mdi.keyrate import Analysis, key_length, planned_leak
 from combmesh.protocol.mdi.optimise import fixed_plan, optimise
 from combmesh.protocol.mdi.rules import BlockRule
 from combmesh.protocol.mdi.settings import Settings
@@ -246,6 +246,24 @@ def test_exact_a_vacuum_has_a_fair_coin_for_an_error():
     for pair in ("ox", "xo", "oy", "yo", "oo"):
         k = PAIRS.index(pair)
         assert tally.errors[k] == pytest.approx(tally.detected[k] / 2, rel=1e-9)
+
+
+def test_limit_no_key_is_longer_than_the_bits_it_is_made_of():
+    """The yield comes from X alone: taken on trust, 1000 rounds of zz would give 650,000 secret bits."""
+    user = Settings(0.07, 0.28, 0.4, 0.3, 0.08, 0.5)
+    tally = expected_tally(Link(0.1265, 0.1265, Relay(1.0, 1e-7, 0.015, 0.015, 0.5), 1e9), user, user, 1e10)
+    honest = key_length(tally, user, user, Analysis())
+    assert 200_000 < honest.length_bits < honest.pairs_11_lower + honest.vacuum_bits < tally.detected[ZZ]
+    detected, errors = tally.detected.copy(), tally.errors.copy()
+    detected[ZZ], errors[ZZ] = 1000.0, 0.0
+    key = key_length(Tally(tally.sent, detected, errors, tally.pulses), user, user, Analysis())
+    assert (key.length_bits, key.outcome) == (0, "no key: more single-photon and vacuum pairs than key rounds")
+
+
+def test_limit_more_wrong_bits_than_right_ones_are_charged_in_full():
+    """h(E) falls again above one half; what is disclosed does not."""
+    assert planned_leak(1e6, 9e5, 1.1) == planned_leak(1e6, 5e5, 1.1) == pytest.approx(1.1e6)
+    assert planned_leak(1e6, 2e4, 1.1) == pytest.approx(1.1e6 * 0.141440542542, rel=1e-9)
 
 
 def test_limit_a_source_that_was_never_sent_is_a_result_and_not_an_exception():

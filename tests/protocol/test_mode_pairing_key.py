@@ -7,8 +7,9 @@ from scipy.special import factorial
 
 from combmesh.ground.errors import InputError
 from combmesh.link.relay import Link, Relay
+from combmesh.protocol.epsilon import equal_share, shares
 from combmesh.protocol.mode_pairing.bounds import pairs_11_lower, wrong_11_upper
-from combmesh.protocol.mode_pairing.epsilon import TERMS, EpsilonBudget
+from combmesh.protocol.mode_pairing.epsilon import TERMS
 from combmesh.protocol.mode_pairing.keyrate import Analysis, key_length, rate_from_bounds
 from combmesh.protocol.mode_pairing.pairing import Coherence
 from combmesh.protocol.mode_pairing.rates import expected_tally, pairing, single_photon_pair
@@ -165,9 +166,9 @@ def test_exact_vacuum_part_is_of_the_user_whose_bits_are_the_key():
 def test_exact_epsilon_terms_sum_to_the_secrecy():
     """2(eps' + 2 eps_e + eps-hat) + eps_PA and 14 tails: 23; Xie 2022 divides by 24."""
     assert list(TERMS.values()) == [2, 2, 1, 4, 4, 3, 2, 2, 1, 2]
-    budget = EpsilonBudget(secrecy=3e-9)
-    assert budget.bound == pytest.approx(3e-9 / 23, rel=1e-12)
-    assert sum(budget.terms().values()) == pytest.approx(3e-9, rel=1e-12)
+    assert equal_share(3e-9, TERMS) == pytest.approx(3e-9 / 23, rel=1e-12)
+    assert sum(shares(3e-9, TERMS).values()) == pytest.approx(3e-9, rel=1e-12)
+    assert Analysis().bound == pytest.approx(1e-10 / 23, rel=1e-12)
 
 
 def test_exact_tallies_add():
@@ -253,7 +254,7 @@ THREE = np.ones((3, 3))
         (lambda: PairTally(THREE, THREE * np.nan, THREE, 0.0, 1.0), "`x_pairs` must hold counts"),
         (lambda: PairTally(THREE, THREE, 2 * THREE, 0.0, 1.0), "`x_errors` must be at most `x_pairs`"),
         (lambda: PairTally(THREE, THREE, THREE, 2.0, 1.0), "`z_errors` must be at most 1, but is 2"),
-        (lambda: EpsilonBudget(secrecy=0.0), "`secrecy` must be above 0"),
+        (lambda: Analysis(correctness=1e-320), "`correctness` must be at least 1e-100"),
         (lambda: Analysis(tail="guess"), "`tail` must be one of exact, simple, but is 'guess'"),
         (lambda: Analysis(bound=1.0), "`bound` must be above 0 and below 1, but is 1"),
         (lambda: rate_from_bounds(1, 0.6, 2, 0, rounds=1, rounds_hz=1, f_ec=1.1), "`phase_error_upper`.*0.6"),

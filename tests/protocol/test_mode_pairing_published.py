@@ -4,10 +4,14 @@ Zhu et al., PRL 130 030801 (2023), arXiv 2208.05649, Tables I, VI, VII; Zhang et
 III. Both are taken from the transcription in github Quarzii/tfqkd-lab. Zhu prints 303 km over one column for 304 km.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from combmesh.link.relay import Link, Relay
+from combmesh.protocol.mode_pairing.compare import Block
+from combmesh.protocol.mode_pairing.consistency import impossible_counts
 from combmesh.protocol.mode_pairing.keyrate import Analysis, key_length, rate_from_bounds
 from combmesh.protocol.mode_pairing.pairing import Coherence, contrast_limit_slots, pairing_rate
 from combmesh.protocol.mode_pairing.rates import expected_tally, mean_click
@@ -96,6 +100,34 @@ def zhang_tally(k):
 
 def zhu_link(k):
     return Link(ZHU_ETA[k], ZHU_ETA[k], Relay(dark_count_probability=ZHU_DARK), ZHU_HZ)
+
+
+# ---- can the tables be true? ----
+
+
+def test_paper_zhu_and_zhang_print_counts_that_can_be():
+    """Seven published tables meet every necessary condition at 1e-10/23 a tail: none is called impossible."""
+    zhu = [Block(zhu_tally(k), ZHU_SETTINGS[k], ZHU_SETTINGS[k], Analysis(), 2 / 16) for k in range(4)]
+    zhang = [Block(zhang_tally(k), ZHANG_SETTINGS[k], ZHANG_SETTINGS[k], Analysis(), 2 / 16) for k in range(3)]
+    assert [list(impossible_counts(block)) for block in (*zhu, *zhang)] == [[]] * 7
+
+
+@pytest.mark.parametrize(
+    ("table", "place", "count", "row"),
+    [
+        ("x_errors", (NU, NU), 5000.0, "X.nn"),  # 10596; half of those with a vacuum are about 9000
+        ("x_pairs", (NU, NU), 20_000.0, "X.nn"),  # 33604
+        ("z_pairs", (MU, MU), 9e7, "Z.mm"),  # 2.07e8, of which 1.07e8 are of single photons
+    ],
+)
+def test_attack_counts_that_cannot_be_are_named(table, place, count, row):
+    tally = zhu_tally(0)
+    counts = getattr(tally, table).copy()
+    counts[place] = count
+    wrong = np.minimum(tally.x_errors, counts) if table == "x_pairs" else tally.x_errors
+    changed = replace(tally, **{"x_errors": wrong, table: counts})
+    block = Block(changed, ZHU_SETTINGS[0], ZHU_SETTINGS[0], Analysis(), 2 / 16)
+    assert row in {name for finding in impossible_counts(block) for name in finding.rows}
 
 
 # ---- finite key from the tables ----

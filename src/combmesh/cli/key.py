@@ -24,7 +24,8 @@ def key(
 ) -> int:
     """Key length of measured counts, by every method side by side, and whether the counts are consistent.
 
-    Exit code 2: the table is impossible. 3: a key is computed, but counts or printed results do not close.
+    Exit code 2: the table cannot be used. 3: lengths are computed, but counts or printed results do not close; those of
+    impossible counts are no keys.
     """
     from combmesh.ground.errors import InputError
 
@@ -40,6 +41,10 @@ def key(
     table = load_counts(file)
     results = table.results()
     chosen, verdict = table.chosen(results), table.consistency()
+    if verdict.impossible:
+        from combmesh.protocol.mdi.compare import refused
+
+        chosen, results = refused(chosen), [refused(result) for result in results]
     if as_json:
         from combmesh.report.export import json_text
 

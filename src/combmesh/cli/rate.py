@@ -36,7 +36,7 @@ def rate(
     from combmesh.protocol.mdi.files.link import LinkFile
 
     link_file = load_link(file)[0]
-    distances = _distances(distance) if distance else [link_file.arm.distance_km]
+    distances = _distances(distance) if distance is not None else [link_file.arm.distance_km]
     if plan is not None and len(distances) > 1:
         raise InputError("`--plan` is for one distance, but `--distance` has several.")
     if plan is not None and not isinstance(link_file, LinkFile):

@@ -31,6 +31,8 @@ def load_counts(path: Path | str) -> AnyCounts:
     """
     path = Path(path)
     table = _csv_table(path) if path.suffix.lower() == ".csv" else read_toml(path)
+    if "arm" in table and "counts" not in table:
+        raise InputError(f"`{path}` is a link file and no table of counts; `combmesh rate` reads it.")
     return load_table(table, _class_of(table, COUNT_TABLES, path), path)[0]
 
 
@@ -38,6 +40,8 @@ def load_link(path: Path | str) -> tuple[AnyLink, Mapping[str, Mark]]:
     """Read and check a link file, with the mark of each value; raises InputError as `load_counts` does."""
     path = Path(path)
     table = read_toml(path)
+    if "counts" in table and "arm" not in table:
+        raise InputError(f"`{path}` is a table of counts and no link file; `combmesh key` reads it.")
     return load_table(table, _class_of(table, LINK_FILES, path), path)
 
 
@@ -53,12 +57,20 @@ def _csv_table(path: Path) -> dict[str, Any]:
     lines = [line.strip() for line in read_text(path).splitlines()]
     head = "\n".join(line[1:].strip() for line in lines if line.startswith("#"))
     table = parse_toml(head, path)
-    rows = list(csv.reader(line for line in lines if line and not line.startswith("#")))
-    if not rows or not {"basis", "pair", "detected"} <= set(rows[0]) <= set(CSV_COLUMNS):
-        raise InputError(f"`{path}` must have a line of column names from {', '.join(CSV_COLUMNS)} before its counts.")
+    try:
+        rows = list(csv.reader((line for line in lines if line and not line.startswith("#")), strict=True))
+    except csv.Error as error:
+        raise InputError(f"`{path}` is not a CSV file: {error}.") from error
+    columns = [name.strip() for name in rows[0]] if rows else []
+    if not {"basis", "pair", "detected"} <= set(columns) <= set(CSV_COLUMNS) or len(set(columns)) < len(columns):
+        names = ", ".join(CSV_COLUMNS)
+        raise InputError(f"`{path}` must have a line of column names from {names} before its counts, with commas.")
     counts: dict[str, dict[str, dict[str, float]]] = {"X": {}, "Z": {}}
     for number, cells in enumerate(rows[1:], start=1):
-        _read_row(dict(zip(rows[0], cells, strict=False)), f"`{path}`, count row {number}", counts)
+        where = f"`{path}`, count row {number}"
+        if len(cells) > len(columns):
+            raise InputError(f"{where} must have at most {len(columns)} cells, but has {len(cells)}.")
+        _read_row(dict(zip(columns, cells, strict=False)), where, counts)
     table["counts"] = counts
     return table
 

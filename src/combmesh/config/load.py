@@ -21,6 +21,7 @@ _WORDS = {
     "string_type": "must be text",
     "tuple_type": "must be a list",
     "dataclass_type": "must be a table",
+    "dict_type": "must be a table",
     "dataclass_exact_type": "must be a table",
 }
 
@@ -74,7 +75,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 def read_text(path: Path) -> str:
     """A file's text; raises InputError if there is none."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(f"`{path}` cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:

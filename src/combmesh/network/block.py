@@ -13,10 +13,9 @@ from combmesh.distill.settings import DistilSettings
 from combmesh.ground.rng import stream
 from combmesh.link.relay import Link
 from combmesh.network.plan import Channel
-from combmesh.protocol.mdi.block_plan import BlockPlan, Judgement, block_key, plan_block
+from combmesh.protocol.mdi.block_plan import BlockPlan, Judgement, Nearby, block_key, plan_block
 from combmesh.protocol.mdi.bounds import ZZ, binary_entropy
 from combmesh.protocol.mdi.keyrate import KeyLength
-from combmesh.protocol.mdi.optimise import LinkPlan
 from combmesh.protocol.mdi.rules import BlockRule, Reconciliation
 from combmesh.protocol.mdi.settings import Settings
 from combmesh.protocol.mdi.tally import Tally, draw_tally, expected_tally
@@ -118,11 +117,11 @@ def run_block(rules: Rules, task: BlockTask) -> BlockResult:
     return _distilled(rules, task, tally, planned, expected.qber_z, rng)
 
 
-def plan_link(rules: Rules, task: tuple[Link, LinkPlan | None]) -> tuple[Link, BlockPlan]:
-    """The plan of a link's blocks, beside the link; `task` has the best settings for the scan where they are known."""
-    link, scan = task
+def plan_link(rules: Rules, task: tuple[Link, Nearby | None]) -> tuple[Link, BlockPlan]:
+    """The plan of a link's blocks, beside the link; `task` has what the plans of other links tell, if that is known."""
+    link, nearby = task
     f_ec = rules.reconciliation.planned_f_ec
-    return link, plan_block(link, rules.judgement, f_ec, rules.block, rules.settings, scan)
+    return link, plan_block(link, rules.judgement, f_ec, rules.block, rules.settings, nearby)
 
 
 def _distilled(

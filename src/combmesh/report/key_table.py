@@ -84,6 +84,8 @@ def method_notes(rows: Sequence[MethodRow]) -> str:
 def key_sentence(row: MethodRow) -> str:
     """The chosen method's key in words."""
     rate = "" if row.skr_bps is None else f", {significant(row.skr_bps)} bit/s of light time"
+    if not row.valid:
+        return f"\nNo key. By {row.method} the counts would be worth {row.length_bits:,} bits{rate} ({row.outcome})."
     return f"\nKey by {row.method}: {row.length_bits:,} bits{rate} ({row.outcome})."
 
 

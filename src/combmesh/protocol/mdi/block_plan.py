@@ -2,16 +2,20 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 from combmesh.link.relay import Link
 from combmesh.protocol.mdi.certificate.certificate import PROOFS, Certificate, certified_key
-from combmesh.protocol.mdi.certificate.plan import plan_certificate
+from combmesh.protocol.mdi.certificate.climb import Point
+from combmesh.protocol.mdi.certificate.many import certificate_from_nearby, certificates_nearby
+from combmesh.protocol.mdi.certificate.plan import CertificateRule, plan_certificate
 from combmesh.protocol.mdi.epsilon import EpsilonBudget
 from combmesh.protocol.mdi.keyrate import Analysis, KeyLength, key_length
 from combmesh.protocol.mdi.optimise import LinkPlan, fixed_plan, optimise
 from combmesh.protocol.mdi.rules import BlockRule
 from combmesh.protocol.mdi.settings import Settings
+from combmesh.protocol.mdi.sweep import optimise_many
 from combmesh.protocol.mdi.tally import Tally
 
 REFERENCE = "double-scan"
@@ -64,13 +68,38 @@ class BlockPlan:
         return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()
 
 
+@dataclass(frozen=True, eq=False)
+class Nearby:
+    """What the plans of other links tell about a link's.
+
+    Attributes:
+        scan: the best settings for the scan.
+        start: where the certificate's climb starts; None where it is to be planned alone.
+    """
+
+    scan: LinkPlan
+    start: Point | None
+
+
+def known_nearby(
+    links: Sequence[Link], judgement: Judgement, f_ec: float, block: BlockRule, workers: int
+) -> list[Nearby]:
+    """What is known of links, in their order, before each gets its plan."""
+    scans = optimise_many(links, judgement.scan(), f_ec, block, workers)
+    starts: dict[Link, Point] = {}
+    if judgement.method in PROOFS:
+        rule = CertificateRule(f_ec, block, judgement.budget, judgement.method)
+        starts = certificates_nearby(links, rule, workers)
+    return [Nearby(scan, starts.get(link)) for link, scan in zip(links, scans, strict=True)]
+
+
 def plan_block(
     link: Link,
     judgement: Judgement,
     f_ec: float,
     block: BlockRule,
     settings: Settings | None = None,
-    plan: LinkPlan | None = None,
+    nearby: Nearby | None = None,
 ) -> BlockPlan:
     """The plan with the most expected key; a certificate only where it is expected to give more than the double scan.
 
@@ -80,18 +109,22 @@ def plan_block(
         f_ec: reconciliation efficiency that is planned.
         block: when a block ends.
         settings: what both users send, if that is not free.
-        plan: the best settings for the scan, if they are known.
+        nearby: what the plans of other links tell, if the settings are free.
     """
     scan = judgement.scan()
-    if settings is None:
-        plan = plan or optimise(link, scan, f_ec, block)
-    else:
+    if settings is not None:
         plan = fixed_plan(link, settings, settings, scan, f_ec, block)
+    else:
+        plan = nearby.scan if nearby else optimise(link, scan, f_ec, block)
     scanned = BlockPlan(scan.method, plan.alice, plan.bob, plan.pulses, plan.rate_per_pulse)
     if judgement.method not in PROOFS:
         return scanned
-    both = (settings, settings) if settings is not None else None
-    found = plan_certificate(link, f_ec, block, judgement.budget, judgement.method, settings=both, scan=plan)
+    if nearby is not None and nearby.start is not None:
+        rule = CertificateRule(f_ec, block, judgement.budget, judgement.method)
+        found = certificate_from_nearby(link, rule, nearby.start)
+    else:
+        both = (settings, settings) if settings is not None else None
+        found = plan_certificate(link, f_ec, block, judgement.budget, judgement.method, settings=both, scan=plan)
     if found.certificate is None or found.rate_per_pulse <= scanned.rate_per_pulse:
         return scanned
     return BlockPlan(judgement.method, found.alice, found.bob, found.pulses, found.rate_per_pulse, found.certificate)

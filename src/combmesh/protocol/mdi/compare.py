@@ -25,6 +25,7 @@ _NOTES = {
     ASYMPTOTIC: "as if endless data had given these counts: no fluctuation, no constants",
 }
 _TUNED = "no key: coefficients tuned on these very counts; shows what a plan made beforehand would have given"
+_IMPOSSIBLE = "no key: the counts are impossible"
 _NOT_SO_FIXED = "no key: the coefficients that were fixed do not obey the rows of these settings"
 
 
@@ -111,9 +112,9 @@ def scanned_key(block: Block, method: str) -> KeyLength:
 
 def asymptotic_key(block: Block) -> KeyLength:
     """The double scan without fluctuations and constants."""
-    key = _scan(block, Analysis("double-scan", block.tail, _NO_FLUCTUATION, 1.0, block.vacuum_credit))
-    signed = key.signed_bits + key.constant_bits
-    return replace(key, signed_bits=signed, length_bits=max(floor(signed), 0), constant_bits=0.0)
+    return without_constants(
+        _scan(block, Analysis("double-scan", block.tail, _NO_FLUCTUATION, 1.0, block.vacuum_credit))
+    )
 
 
 def _scan(block: Block, analysis: Analysis) -> KeyLength:
@@ -138,8 +139,14 @@ def _certified(block: Block, method: str, certificate: Certificate | None, refer
 
 
 def _result(block: Block, method: str, key: KeyLength, valid: bool, note: str) -> MethodResult:
-    qber_z = block.tally.qber_z
     seconds = block.tally.pulses / block.clock_hz if block.clock_hz else None
+    return method_result(method, key, seconds, block.tally.qber_z, valid, note)
+
+
+def method_result(
+    method: str, key: KeyLength, seconds: float | None, qber_z: float, valid: bool, note: str
+) -> MethodResult:
+    """The result of a method from its key length; `seconds` of light, None if not known."""
     return MethodResult(
         method=method,
         length_bits=key.length_bits,
@@ -155,3 +162,14 @@ def _result(block: Block, method: str, key: KeyLength, valid: bool, note: str) -
         valid=valid,
         note=note,
     )
+
+
+def without_constants(key: KeyLength) -> KeyLength:
+    """The key as if endless data had given its counts."""
+    signed = key.signed_bits + key.constant_bits
+    return replace(key, signed_bits=signed, length_bits=floor(max(signed, 0.0)), constant_bits=0.0)
+
+
+def refused(result: MethodResult) -> MethodResult:
+    """The result of counts that cannot be: what they would have been worth, and no key."""
+    return replace(result, valid=False, outcome=_IMPOSSIBLE)

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from combmesh.ground.errors import InputError
 from combmesh.link.relay import Link
+from combmesh.protocol.epsilon import tail_exponent
 from combmesh.protocol.mdi.bounds import OZ, PAIRS, ZO
 from combmesh.protocol.mdi.channel_fit import ERROR_PAIRS, Channel, fit_channel, given_channel
-from combmesh.protocol.mdi.epsilon import tail_exponent
 from combmesh.protocol.mdi.findings import Finding, verdict_of
 from combmesh.protocol.mdi.printed import check_printed
 from combmesh.protocol.mdi.settings import Settings
-from combmesh.protocol.mdi.tally import Tally
+from combmesh.protocol.mdi.tally import Tally, pair_probabilities, settings_array
 from combmesh.protocol.mdi.yields_lp import CountRow, YieldsVerdict, check_yields, count_row, row_name
 from combmesh.protocol.statistics import TAILS, observation_lower, observation_upper
 
@@ -49,6 +49,11 @@ class Consistency:
     findings: tuple[Finding, ...]
     false_alarm: float
     channel: Channel | None
+
+    @property
+    def impossible(self) -> bool:
+        """Whether no key may come of the counts."""
+        return any(finding.kind == "impossible" for finding in self.findings)
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,7 @@ def check_consistency(
     b, kind = tail_exponent(bound), TAILS[tail]
     table = _known(tally, detected_known, errors_known)
     findings = list(_miscounted(table))
+    findings += _missent(tally, alice, bob, b, kind)
     table = _without({pair[2:] for finding in findings for pair in finding.rows}, table)
     rows = _rows(table, alice, bob, b, kind)
     findings += _impossible(check_yields(rows, alice, bob))
@@ -146,6 +152,18 @@ def _miscounted(table: _Table) -> list[Finding]:
         else:
             continue
         findings.append(Finding("impossible", (name,), sentence))
+    return findings
+
+
+def _missent(tally: Tally, alice: Settings, bob: Settings, b: float, tail: int) -> list[Finding]:
+    """Pulses sent that are off by more than `TOLERANCE` and the tails from what pulses and probabilities say."""
+    findings = []
+    chances = pair_probabilities(settings_array(alice), settings_array(bob))
+    for pair, sent, expected in zip(PAIRS, tally.sent, tally.pulses * chances, strict=True):
+        low = observation_lower(expected / TOLERANCE, b, tail)
+        if sent > 0.0 and not low <= sent <= observation_upper(expected * TOLERANCE, b, tail):
+            sentence = f"{row_name(pair)}: {sent:.10g} pulses were sent, but the probabilities give {expected:.10g}."
+            findings.append(Finding("impossible", (row_name(pair),), sentence))
     return findings
 
 

@@ -1,10 +1,10 @@
 """The sum of failure probabilities, written out."""
 
 from dataclasses import dataclass
-from math import log
 from typing import ClassVar
 
-from combmesh.ground.errors import InputError, check_positive, check_range
+from combmesh.ground.errors import check_positive, check_range
+from combmesh.protocol.epsilon import check_failure, equal_share, shares
 
 TERMS = {
     "eps' (smoothing of the chain rule)": 2,
@@ -45,18 +45,16 @@ class EpsilonBudget:
 
     def __post_init__(self) -> None:
         for name in ("secrecy", "correctness"):
-            value = getattr(self, name)
-            if not 0.0 < value < 1.0:
-                raise InputError(f"`{name}` must be above 0 and below 1, but is {value:g}.")
+            check_failure(name, getattr(self, name))
 
     @property
     def bound(self) -> float:
         """Failure probability of one one-sided bound."""
-        return self.secrecy / sum(TERMS.values())
+        return equal_share(self.secrecy, TERMS)
 
     def terms(self) -> dict[str, float]:
         """Each term of the secrecy sum; their sum is `secrecy`."""
-        return {name: count * self.bound for name, count in TERMS.items()}
+        return shares(self.secrecy, TERMS)
 
 
 def epsilon_block(budget: EpsilonBudget, method: str = "double-scan") -> dict[str, float]:
@@ -95,8 +93,3 @@ def epsilon_network_year(
     check_range("pairs", pairs, 0)
     blocks = pairs * _YEAR_S / block_s
     return {name: blocks * value for name, value in epsilon_block(budget, method).items()}
-
-
-def tail_exponent(bound: float) -> float:
-    """b = ln(1/eps) of a one-sided bound."""
-    return -log(bound)

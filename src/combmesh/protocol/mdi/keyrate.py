@@ -8,18 +8,21 @@ r"""Key length of a block.
 """
 
 from dataclasses import dataclass
-from math import exp, floor, inf, log2
+from math import exp, floor, inf, isfinite, log2
 
 import numpy as np
 from numpy.typing import NDArray
 
 from combmesh.ground.errors import InputError
 from combmesh.ground.kernels import kernel
+from combmesh.protocol.epsilon import chain_rule_bits, tail_exponent
 from combmesh.protocol.mdi.bounds import METHODS, NEEDED_PAIRS, OZ, XX, ZZ, binary_entropy, private_bits
-from combmesh.protocol.mdi.epsilon import EpsilonBudget, tail_exponent
+from combmesh.protocol.mdi.epsilon import EpsilonBudget
 from combmesh.protocol.mdi.settings import Settings
 from combmesh.protocol.mdi.tally import Tally, settings_array
 from combmesh.protocol.statistics import TAILS, expectation_lower, observation_lower
+
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Analysis:
     @property
     def constant_bits(self) -> float:
         """The three logarithms of the key length, all of eps', eps-hat and eps_PA equal to `bound`."""
-        return log2(8 / self.correctness) + 2 * log2(2 / self.bound**2) + 2 * log2(1 / (2 * self.bound))
+        return log2(8 / self.correctness) + chain_rule_bits(self.bound)
 
     def as_array(self) -> NDArray[np.float64]:
         """(b, tail, method, constant bits, vacuum credit) as the kernels take it."""
@@ -124,24 +127,62 @@ def key_length(
     """
     a, c = settings_array(alice), settings_array(bob)
     if any(tally.sent[pair] <= 0 for pair in NEEDED_PAIRS):
-        return _no_key("a pair of sources was never sent", analysis)
+        return no_key("a pair of sources was never sent", analysis.constant_bits)
     b, tail, method = tail_exponent(analysis.bound), TAILS[analysis.tail], METHODS[analysis.method]
     bits, s11, phase_error, pairs = private_bits(a, c, tally.sent, tally.detected, tally.errors[XX], b, tail, method)
-    vacuum = vacuum_bits(a, tally.sent, tally.detected, b, tail) if analysis.vacuum_credit else 0.0
-    if leak_bits is None:
-        n_zz = tally.detected[ZZ]
-        leak_bits = f_ec * n_zz * binary_entropy(tally.errors[ZZ] / n_zz) if n_zz else 0.0
-    signed = vacuum + bits - leak_bits - analysis.constant_bits
-    return KeyLength(
-        length_bits=max(floor(signed), 0),
-        signed_bits=float(signed),
-        s11_lower=max(float(s11), 0.0),
-        phase_error_upper=float(phase_error),
-        pairs_11_lower=float(pairs),
-        vacuum_bits=float(vacuum),
-        leak_bits=float(leak_bits),
+    n_zz, errors_zz = float(tally.detected[ZZ]), float(tally.errors[ZZ])
+    return finished_key(
+        n_zz,
+        bits,
+        s11_lower=s11,
+        phase_error_upper=phase_error,
+        pairs_11_lower=pairs,
+        vacuum_bits=vacuum_bits(a, tally.sent, tally.detected, b, tail) if analysis.vacuum_credit else 0.0,
+        leak_bits=planned_leak(n_zz, errors_zz, f_ec) if leak_bits is None else leak_bits,
         constant_bits=analysis.constant_bits,
-        outcome=_outcome(signed, pairs, phase_error),
+    )
+
+
+def planned_leak(n: float, errors: float, f_ec: float) -> float:
+    """f n h(E), bits, of a key of `n` bits; more wrong bits than right ones are charged as half of them.
+
+    >>> planned_leak(1000.0, 500.0, 1.0), planned_leak(1000.0, 900.0, 1.0), planned_leak(0.0, 0.0, 1.1)
+    (1000.0, 1000.0, 0.0)
+    """
+    return f_ec * n * binary_entropy(min(errors / n, 0.5)) if n else 0.0
+
+
+def finished_key(
+    n: float,
+    private: float,
+    *,
+    s11_lower: float,
+    phase_error_upper: float,
+    pairs_11_lower: float,
+    vacuum_bits: float,
+    leak_bits: float,
+    constant_bits: float,
+) -> KeyLength:
+    """The key of `n` raw bits, of which single-photon pairs give `private` ones, signed; the rest as in `KeyLength`.
+
+    Bounds that are above `n` bits together belong to counts that cannot be: no key, as it could be longer than the bits
+    that it is made of.
+    """
+    if not isfinite(pairs_11_lower + vacuum_bits + private + leak_bits):
+        return no_key("no bound can be computed from such numbers", constant_bits)
+    if pairs_11_lower + vacuum_bits > n * (1.0 + _ROUNDING):
+        return no_key("more single-photon and vacuum pairs than key rounds", constant_bits)
+    signed = vacuum_bits + private - leak_bits - constant_bits
+    return KeyLength(
+        length_bits=floor(max(signed, 0.0)),
+        signed_bits=float(signed),
+        s11_lower=max(float(s11_lower), 0.0),
+        phase_error_upper=float(phase_error_upper),
+        pairs_11_lower=float(pairs_11_lower),
+        vacuum_bits=float(vacuum_bits),
+        leak_bits=float(leak_bits),
+        constant_bits=constant_bits,
+        outcome=_outcome(signed, pairs_11_lower, phase_error_upper),
     )
 
 
@@ -155,5 +196,6 @@ def _outcome(signed: float, pairs: float, phase_error: float) -> str:
     return "no key: the leak exceeds the private bits"
 
 
-def _no_key(reason: str, analysis: Analysis) -> KeyLength:
-    return KeyLength(0, -inf, 0.0, 0.5, 0.0, 0.0, 0.0, analysis.constant_bits, f"no key: {reason}")
+def no_key(reason: str, constant_bits: float) -> KeyLength:
+    """The key of a block that has none whatever its leak."""
+    return KeyLength(0, -inf, 0.0, 0.5, 0.0, 0.0, 0.0, constant_bits, f"no key: {reason}")

@@ -1,6 +1,6 @@
 """Key rate of a link by every method, at given settings or at each method's best."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import floor
 from typing import Any
 
@@ -64,7 +64,7 @@ class MethodRate:
 
     def shown_settings(self) -> dict[str, dict[str, Any]]:
         """What was chosen, by name: `alice`, `bob`, `certificate`."""
-        users = {name: {**asdict(user), "p_o": user.p_o} for name, user in (("alice", self.alice), ("bob", self.bob))}
+        users = {"alice": self.alice.shown(), "bob": self.bob.shown()}
         if self.certificate is None:
             return users
         fixed = self.certificate
@@ -74,7 +74,7 @@ class MethodRate:
 def method_rate(task: RateTask, method: str) -> MethodRate:
     """The expected key of a block by a method, at the given settings or at the method's best."""
     rate, alice, bob, certificate = _planned(task, method)
-    bits = max(floor(rate * task.pulses * (1.0 + 1e-12)), 0)
+    bits = floor(max(rate, 0.0) * task.pulses * (1.0 + 1e-12))
     return MethodRate(method, bits / task.pulses * task.link.clock_hz, bits, alice, bob, certificate)
 
 

@@ -6,25 +6,42 @@ gives it, it belongs to the scan's own s11 and may be below the one at infinite 
 """
 
 from collections.abc import Iterator, Mapping
-from math import exp, isfinite, sqrt
+from math import exp, inf, isfinite, sqrt
 
 import numpy as np
 
-from combmesh.ground.errors import InputError
+from combmesh.ground.errors import InputError, check_range
 from combmesh.protocol.mdi.bounds import DOUBLE_SCAN, NEEDED_PAIRS, PAIRS, XX, ZZ, binary_entropy, private_bits
 from combmesh.protocol.mdi.findings import Finding
-from combmesh.protocol.mdi.keyrate import vacuum_bits
+from combmesh.protocol.mdi.keyrate import planned_leak, vacuum_bits
 from combmesh.protocol.mdi.settings import Settings
 from combmesh.protocol.mdi.tally import Tally, settings_array
 from combmesh.protocol.mdi.yields_lp import CountRow, least_single_photon_yield
 from combmesh.protocol.statistics import EXACT
 
-PRINTED = ("s11_lower", "phase_error_upper", "length_bits", "rate_per_pulse", "skr_bps", "qber_z", "qber_x")
+PRINTED = {
+    "s11_lower": 1.0,
+    "phase_error_upper": 0.5,
+    "length_bits": inf,
+    "rate_per_pulse": 1.0,
+    "skr_bps": inf,
+    "qber_z": 1.0,
+    "qber_x": 1.0,
+}
+"""Names of printed results and the most that each can be."""
 
 _NO_FLUCTUATION = 1e-16  # b = ln(1/eps) of a bound that may always fail
 _ROUNDING = 0.01  # relative error of a printed number
 _PRINTED_QBER = 0.1  # the same of a printed error rate, which is often a mean of many
 _EXACTLY = 1e-6  # relative width of a row without fluctuation
+
+
+def check_values(printed: Mapping[str, float], most: Mapping[str, float]) -> None:
+    """Refuse printed results that are not known by name, or that are no such results, as percents are no shares."""
+    for name, value in printed.items():
+        if name not in most:
+            raise InputError(f"A printed result must be one of {', '.join(most)}, but one is {name!r}.")
+        check_range(name, value, 0.0, most[name])
 
 
 def check_printed(
@@ -44,11 +61,7 @@ def check_printed(
         clock_hz: pulse rate, to compare bit/s.
         f_ec: reconciliation efficiency charged.
     """
-    for name, value in printed.items():
-        if name not in PRINTED:
-            raise InputError(f"A printed result must be one of {', '.join(PRINTED)}, but one is {name!r}.")
-        if not isfinite(value):
-            raise InputError(f"The printed `{name}` must be a finite number, but is {value}.")
+    check_values(printed, PRINTED)
     findings = [*_error_rates(printed, tally), *_rates(printed, tally, clock_hz)]
     needed = list(NEEDED_PAIRS)
     if np.all(tally.sent[needed] > 0) and np.all(np.isfinite(tally.detected[needed])):
@@ -111,10 +124,6 @@ def _pulses_11(tally: Tally, alice: Settings, bob: Settings) -> float:
     return float(tally.sent[ZZ] * alice.z * bob.z * exp(-alice.z - bob.z))
 
 
-def _leak(tally: Tally, f_ec: float) -> float:
-    return float(f_ec * tally.detected[ZZ] * binary_entropy(tally.errors[ZZ] / tally.detected[ZZ]))
-
-
 def _least_s11(tally: Tally, alice: Settings, bob: Settings) -> float:
     """The least s11 that the known counts allow if each is its own expectation."""
     rows = tuple(
@@ -160,7 +169,8 @@ def _bounds(
             )
     if tally.detected[ZZ] > 0.0 and isfinite(tally.errors[ZZ]):
         vacuum = vacuum_bits(a, tally.sent, np.nan_to_num(tally.detected), _NO_FLUCTUATION, EXACT)
-        most = max(best + vacuum - _leak(tally, f_ec), 0.0)
+        leak = planned_leak(float(tally.detected[ZZ]), float(tally.errors[ZZ]), f_ec)
+        most = max(best + vacuum - leak, 0.0)
         for name, claimed in _printed_bits(printed, tally):
             if claimed > most + _ROUNDING * best:
                 yield Finding(

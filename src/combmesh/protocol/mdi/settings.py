@@ -1,6 +1,6 @@
 """What a user's box sends: four intensities and how often."""
 
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import ClassVar
 
 from combmesh.ground.errors import InputError, check_range
@@ -47,3 +47,7 @@ class Settings:
 
     def as_tuple(self) -> tuple[float, ...]:
         return astuple(self)
+
+    def shown(self) -> dict[str, float]:
+        """Every number by its name, the vacuum's probability too."""
+        return {**asdict(self), "p_o": self.p_o}

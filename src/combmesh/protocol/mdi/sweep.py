@@ -80,15 +80,33 @@ def optimise_many(
     """
     rule = _Rule(analysis, f_ec, block, vacuum)
     distinct = list(dict.fromkeys(links))
-    on_grid = _links_on_grid(distinct, vacuum)
-    nodes = _optima_of_nodes(on_grid, rule, workers)
-    tasks = [(link, _interpolated(link, nodes) if link in on_grid else None) for link in distinct]
+    starts = optima_nearby(distinct, partial(_optimum, rule), workers, vacuum)
+    tasks = [(link, starts.get(link)) for link in distinct]
     plans: dict[Link, LinkPlan] = {}
     for results in map_batches(partial(_planned, rule), tasks, workers, _BATCH):
         plans.update(results)
         if on_progress:
             on_progress(len(plans), len(distinct))
     return [plans[link] for link in links]
+
+
+def optima_nearby(
+    links: Sequence[Link], optimum: Callable[[Link], Point], workers: int, vacuum: tuple[float, float] = (0.0, 0.0)
+) -> dict[Link, Point]:
+    """For links for which a grid pays, the mean of the optima at the nodes about each: where to climb from.
+
+    Args:
+        links: the links.
+        optimum: the free numbers of a link's optimum, those of both users even where the arms are equal.
+        workers: processes that share the work.
+        vacuum: mean photon numbers of the users' vacuum.
+    """
+    on_grid = _links_on_grid(links, vacuum)
+    needed = sorted({node for link in on_grid for node, _ in _corners(link)}, key=lambda node: (str(node[0]), node[1:]))
+    found: dict[_Node, Point] = {}
+    for results in map_batches(partial(_at_node, optimum), needed, workers, _NODE_BATCH):
+        found.update(results)
+    return {link: _interpolated(link, found) for link in on_grid}
 
 
 def _place(link: Link) -> tuple[float, float]:
@@ -108,33 +126,28 @@ def _corners(link: Link) -> list[tuple[_Node, float]]:
     ]
 
 
-def _links_on_grid(links: list[Link], vacuum: tuple[float, float]) -> set[Link]:
+def _links_on_grid(links: Sequence[Link], vacuum: tuple[float, float]) -> list[Link]:
     """The links for which the grid pays: more of their kind than the nodes they need."""
     kinds: dict[_Kind, list[Link]] = {}
     for link in links:
         equal = link.efficiency_a == link.efficiency_b and vacuum[0] == vacuum[1]
         if not equal and min(link.efficiency_a, link.efficiency_b) > 0.0:
             kinds.setdefault((link.relay, link.clock_hz), []).append(link)
-    return {
+    return [
         link
         for some in kinds.values()
         if len({node for link in some for node, _ in _corners(link)}) < len(some)
         for link in some
-    }
+    ]
 
 
-def _optima_of_nodes(links: set[Link], rule: _Rule, workers: int) -> dict[_Node, Point]:
-    needed = sorted({node for link in links for node, _ in _corners(link)}, key=lambda node: (str(node[0]), node[1:]))
-    found: dict[_Node, Point] = {}
-    for results in map_batches(partial(_optimum_of_node, rule), needed, workers, _NODE_BATCH):
-        found.update(results)
-    return found
-
-
-def _optimum_of_node(rule: _Rule, node: _Node) -> tuple[_Node, Point]:
+def _at_node(optimum: Callable[[Link], Point], node: _Node) -> tuple[_Node, Point]:
     (relay, clock_hz), i, j = node
-    link = Link(exp(-_SPACING * i), exp(-_SPACING * j), relay, clock_hz)
-    return node, best_point(starts_of(link, symmetric=False), rule.task(link))[0]
+    return node, optimum(Link(exp(-_SPACING * i), exp(-_SPACING * j), relay, clock_hz))
+
+
+def _optimum(rule: _Rule, link: Link) -> Point:
+    return best_point(starts_of(link, symmetric=False), rule.task(link))[0]
 
 
 def _interpolated(link: Link, nodes: dict[_Node, Point]) -> Point:

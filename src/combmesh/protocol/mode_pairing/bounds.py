@@ -88,14 +88,32 @@ def wrong_11_upper(
         weights: `(alice, bob)` weights of the classes of X, above 0.
         alice, bob, b, tail: as in `pairs_11_lower`.
     """
-    xa, xb = 2.0 * alice.nu, 2.0 * bob.nu
+    return max(weak_11_upper(x_pairs, wrong, 0.5, oo, weights, alice, bob, b, tail), 0.0)
+
+
+def weak_11_upper(
+    x_pairs: NDArray[np.float64],
+    part: float,
+    vacuum_share: float,
+    oo: float,
+    weights: NDArray[np.float64],
+    alice: Settings,
+    bob: Settings,
+    b: float,
+    tail: int,
+) -> float:
+    """As `wrong_11_upper` for any part of the weak pairs of X that holds this share of those with a vacuum.
+
+    Below 0 where so few pairs cannot be: the vacuum alone gives more.
+    """
+    xa, xb, share = 2.0 * alice.nu, 2.0 * bob.nu, vacuum_share
     plus = joint_upper(
-        np.array([np.exp(xa + xb) / weights[NU, NU], 0.5 / weights[O, O]]), np.array([wrong, oo]), b, tail
+        np.array([np.exp(xa + xb) / weights[NU, NU], share / weights[O, O]]), np.array([part, oo]), b, tail
     )
     minus = joint_lower(
-        np.array([0.5 * np.exp(xa) / weights[NU, O], 0.5 * np.exp(xb) / weights[O, NU]]),
+        np.array([share * np.exp(xa) / weights[NU, O], share * np.exp(xb) / weights[O, NU]]),
         np.array([x_pairs[NU, O], x_pairs[O, NU]]),
         b,
         tail,
     )
-    return max(float((plus - minus) / (xa * xb)), 0.0)  # Zhou 2016, e11, with half of H wrong
+    return float((plus - minus) / (xa * xb))  # Zhou 2016, e11, with half of H wrong

@@ -1,9 +1,8 @@
 """One table of counts: the finite key, and what endless data would have given."""
 
 from dataclasses import dataclass, replace
-from math import floor, isnan
 
-from combmesh.protocol.mdi.compare import ASYMPTOTIC, MethodResult
+from combmesh.protocol.mdi.compare import ASYMPTOTIC, MethodResult, method_result, without_constants
 from combmesh.protocol.mdi.keyrate import KeyLength
 from combmesh.protocol.mode_pairing.keyrate import Analysis, key_length
 from combmesh.protocol.mode_pairing.settings import Settings
@@ -50,9 +49,8 @@ def compare_methods(block: Block) -> list[MethodResult]:
 
 def asymptotic_key(block: Block) -> KeyLength:
     """The key length without fluctuations and constants."""
-    key = _key(block, replace(block.analysis, bound=_ALWAYS_FAILS, correctness=_ALWAYS_FAILS))
-    signed = key.signed_bits + key.constant_bits
-    return replace(key, signed_bits=signed, length_bits=floor(max(signed, 0.0)), constant_bits=0.0)
+    analysis = replace(block.analysis, bound=_ALWAYS_FAILS, correctness=_ALWAYS_FAILS)
+    return without_constants(_key(block, analysis))
 
 
 def _key(block: Block, analysis: Analysis) -> KeyLength:
@@ -68,19 +66,6 @@ def _key(block: Block, analysis: Analysis) -> KeyLength:
 
 
 def _result(block: Block, method: str, key: KeyLength, valid: bool, note: str) -> MethodResult:
-    qber_z = block.tally.qber_z
-    return MethodResult(
-        method=method,
-        length_bits=key.length_bits,
-        signed_bits=key.signed_bits,
-        skr_bps=key.length_bits / block.tally.rounds * block.clock_hz if block.clock_hz else None,
-        s11_lower=key.s11_lower,
-        phase_error_upper=key.phase_error_upper,
-        vacuum_bits=key.vacuum_bits,
-        leak_ec_bits=key.leak_bits,
-        constant_bits=key.constant_bits,
-        qber_z=None if isnan(qber_z) else qber_z,
-        outcome=key.outcome,
-        valid=valid,
-        note=f"{note}; at least {key.pairs_11_lower:,.0f} single-photon pairs of the key",
-    )
+    seconds = block.tally.rounds / block.clock_hz if block.clock_hz else None
+    note = f"{note}; at least {key.pairs_11_lower:,.0f} single-photon pairs of the key"
+    return method_result(method, key, seconds, block.tally.qber_z, valid, note)

@@ -1,25 +1,28 @@
 """A table of counts and a link of mode pairing as files."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 import numpy as np
 
-from combmesh.ground.errors import InputError, check_positive, check_range
+from combmesh.ground.errors import InputError, check_positive
 from combmesh.link.arm import Arms
 from combmesh.link.relay import Relay
+from combmesh.protocol.epsilon import equal_share
 from combmesh.protocol.mdi.compare import MethodResult
 from combmesh.protocol.mdi.consistency import Consistency
 from combmesh.protocol.mdi.files.link import NO_USERS, check_users, joined
-from combmesh.protocol.mdi.files.rows import check_count, check_rows
-from combmesh.protocol.mdi.files.sources import Epsilon, check_common, check_probability
+from combmesh.protocol.mdi.files.rows import check_count, check_rows, given
+from combmesh.protocol.mdi.files.sources import Epsilon, check_common, check_intensities, check_probability
 from combmesh.protocol.mdi.findings import verdict_of
+from combmesh.protocol.mdi.printed import check_values
 from combmesh.protocol.mode_pairing.compare import MODE_PAIRING, Block, compare_methods
-from combmesh.protocol.mode_pairing.epsilon import TERMS, EpsilonBudget
+from combmesh.protocol.mode_pairing.consistency import TAILS_USED, impossible_counts
+from combmesh.protocol.mode_pairing.epsilon import TERMS
 from combmesh.protocol.mode_pairing.keyrate import Analysis
 from combmesh.protocol.mode_pairing.link_rates import PairingRate, RateTask, all_rates
 from combmesh.protocol.mode_pairing.pairing import Coherence
-from combmesh.protocol.mode_pairing.printed import check_printed
+from combmesh.protocol.mode_pairing.printed import PRINTED, check_printed
 from combmesh.protocol.mode_pairing.settings import PairingRule, Settings
 from combmesh.protocol.mode_pairing.tally import PairTally, class_weights
 
@@ -46,6 +49,9 @@ class Intensity:
     mu: float
 
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+
+    def __post_init__(self) -> None:
+        check_intensities({"nu": self.nu, "mu": self.mu}, {})
 
 
 @dataclass(frozen=True)
@@ -165,10 +171,7 @@ class Printed:
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
 
     def __post_init__(self) -> None:
-        for name, high in (("m11_lower", 1e300), ("phase_error_upper", 0.5), ("skr_bps", 1e300)):
-            value = getattr(self, name)
-            if value is not None:
-                check_range(name, value, 0.0, high)
+        check_values(given(self), PRINTED)
 
 
 @dataclass(frozen=True)
@@ -258,10 +261,10 @@ class PairCountTable:
         return next(result for result in results if result.method == MODE_PAIRING)
 
     def consistency(self) -> Consistency:
-        """Whether what was printed with the counts follows from them; without `f_ec` the least leak is charged."""
-        printed = {name: value for name, value in asdict(self.printed).items() if value is not None}
-        findings = check_printed(printed, replace(self.block(), f_ec=self.f_ec or 1.0))
-        return Consistency(verdict_of(findings), tuple(findings), 0.0, None)
+        """Whether the counts, and what was printed with them, can be true; without `f_ec` the least leak is charged."""
+        block = replace(self.block(), f_ec=self.f_ec or 1.0)
+        findings = (*impossible_counts(block), *check_printed(given(self.printed), block))
+        return Consistency(verdict_of(findings), findings, TAILS_USED * block.analysis.bound, None)
 
 
 @dataclass(frozen=True)
@@ -355,5 +358,5 @@ class PairLinkFile:
 
 def _analysis(epsilon: Epsilon, vacuum_credit: bool) -> Analysis:
     """Tail and epsilons, each term of mode pairing's own sum with the same share."""
-    budget = EpsilonBudget(epsilon.secrecy(sum(TERMS.values())), epsilon.correctness)
-    return Analysis(epsilon.tail, budget.bound, budget.correctness, vacuum_credit)
+    bound = equal_share(epsilon.secrecy(sum(TERMS.values())), TERMS)
+    return Analysis(epsilon.tail, bound, epsilon.correctness, vacuum_credit)

@@ -9,17 +9,17 @@ count but oo, so there is nothing to scan.
 """
 
 from dataclasses import dataclass
-from math import exp, floor, inf, log2
+from math import exp, inf, log2
 
 import numpy as np
 from numpy.typing import NDArray
 
 from combmesh.ground.errors import InputError, check_positive, check_range
+from combmesh.protocol.epsilon import SMALLEST, chain_rule_bits, check_failure, equal_share, tail_exponent
 from combmesh.protocol.mdi.bounds import binary_entropy
-from combmesh.protocol.mdi.epsilon import tail_exponent
-from combmesh.protocol.mdi.keyrate import KeyLength
+from combmesh.protocol.mdi.keyrate import KeyLength, finished_key, no_key, planned_leak
 from combmesh.protocol.mode_pairing.bounds import pairs_11_lower, wrong_11_upper
-from combmesh.protocol.mode_pairing.epsilon import EpsilonBudget
+from combmesh.protocol.mode_pairing.epsilon import TERMS
 from combmesh.protocol.mode_pairing.settings import Settings
 from combmesh.protocol.mode_pairing.tally import MU, NU, O, PairTally, class_weights
 from combmesh.protocol.statistics import TAILS, expectation_lower, observation_lower, observation_upper
@@ -38,22 +38,20 @@ class Analysis:
     """
 
     tail: str = "exact"
-    bound: float = EpsilonBudget().bound
+    bound: float = equal_share(1e-10, TERMS)
     correctness: float = 1e-15
     vacuum_credit: bool = True
 
     def __post_init__(self) -> None:
         if self.tail not in TAILS:
             raise InputError(f"`tail` must be one of {', '.join(TAILS)}, but is {self.tail!r}.")
-        for name in ("bound", "correctness"):
-            value = getattr(self, name)
-            if not 0.0 < value < 1.0:
-                raise InputError(f"`{name}` must be above 0 and below 1, but is {value:g}.")
+        check_failure("bound", self.bound, SMALLEST / 1000.0)
+        check_failure("correctness", self.correctness)
 
     @property
     def constant_bits(self) -> float:
         """The three logarithms of the key length, all of eps', eps-hat and eps_PA equal to `bound`."""
-        return log2(2 / self.correctness) + 2 * log2(2 / self.bound**2) + 2 * log2(1 / (2 * self.bound))
+        return log2(2 / self.correctness) + chain_rule_bits(self.bound)
 
 
 def key_length(
@@ -88,7 +86,7 @@ def key_length(
     check_range("f_ec", f_ec, 1.0)
     w_z, w_x = class_weights(alice, bob, matched_share)
     if not (w_z.all() and w_x[: NU + 1, : NU + 1].all() and alice.nu and bob.nu):
-        return _no_key("a pair of sources was never sent", analysis)
+        return no_key("a pair of sources was never sent", analysis.constant_bits)
     b, tail = tail_exponent(analysis.bound), TAILS[analysis.tail]
     m11 = pairs_11_lower(tally.z_pairs, w_z, alice, bob, b, tail)
     wrong = tally.x_errors[NU, NU]
@@ -96,20 +94,16 @@ def key_length(
     weight_11 = w_z[MU, MU] * alice.mu * bob.mu * exp(-alice.mu - bob.mu)
     pairs = observation_lower(weight_11 * max(m11, 0.0), b, tail)
     phase_error = min(observation_upper(pairs * m11_wrong / m11, b, tail) / pairs, 0.5) if pairs > 0.0 else 0.5
-    vacuum = _vacuum_bits(tally, w_z, alice, b, tail) if analysis.vacuum_credit else 0.0
-    n, e_z = float(tally.z_pairs[MU, MU]), tally.qber_z
-    leak = leak_bits if leak_bits is not None else f_ec * n * binary_entropy(e_z) if n else 0.0
-    signed = vacuum + pairs * (1.0 - binary_entropy(phase_error)) - leak - analysis.constant_bits  # Xie 2022, l
-    return KeyLength(
-        length_bits=max(floor(signed), 0),
-        signed_bits=float(signed),
+    n = float(tally.z_pairs[MU, MU])
+    return finished_key(
+        n,
+        pairs * (1.0 - binary_entropy(phase_error)),  # Xie 2022, l
         s11_lower=max(m11, 0.0) / (0.5 * tally.rounds) if tally.rounds else 0.0,
-        phase_error_upper=float(phase_error),
-        pairs_11_lower=float(pairs),
-        vacuum_bits=float(vacuum),
-        leak_bits=float(leak),
+        phase_error_upper=phase_error,
+        pairs_11_lower=pairs,
+        vacuum_bits=_vacuum_bits(tally, w_z, alice, b, tail) if analysis.vacuum_credit else 0.0,
+        leak_bits=planned_leak(n, tally.z_errors, f_ec) if leak_bits is None else leak_bits,
         constant_bits=analysis.constant_bits,
-        outcome=_outcome(signed, pairs, phase_error),
     )
 
 
@@ -117,20 +111,6 @@ def _vacuum_bits(tally: PairTally, w_z: NDArray[np.float64], alice: Settings, b:
     """S0: bits of key pairs in which Alice, whose bits are the key, sent no photon."""
     expected = exp(-alice.mu) * w_z[MU, MU] / w_z[O, MU] * expectation_lower(float(tally.z_pairs[O, MU]), b, tail)
     return observation_lower(expected, b, tail)
-
-
-def _outcome(signed: float, pairs: float, phase_error: float) -> str:
-    if signed >= 1:
-        return "key"
-    if pairs <= 0:
-        return "no key: no single-photon pair is certain"
-    if phase_error >= 0.5:
-        return "no key: the phase error may be 50 %"
-    return "no key: the leak exceeds the private bits"
-
-
-def _no_key(reason: str, analysis: Analysis) -> KeyLength:
-    return KeyLength(0, -inf, 0.0, 0.5, 0.0, 0.0, 0.0, analysis.constant_bits, f"no key: {reason}")
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,15 @@ from typing import Any
 from combmesh.link.relay import Link
 from combmesh.protocol.mode_pairing.compare import MODE_PAIRING
 from combmesh.protocol.mode_pairing.keyrate import Analysis
-from combmesh.protocol.mode_pairing.optimise import PairingPlan, best_pairing_length, optimise, planned_rate
+from combmesh.protocol.mode_pairing.optimise import (
+    PairingPlan,
+    PairingTask,
+    best_pairing_length,
+    optimise,
+    planned_rate,
+)
 from combmesh.protocol.mode_pairing.pairing import Coherence
+from combmesh.protocol.mode_pairing.rates import mean_click
 from combmesh.protocol.mode_pairing.settings import PairingRule, Settings
 
 RATE_NAMES = (MODE_PAIRING, "mode-pairing-asymptotic")
@@ -59,8 +66,7 @@ class PairingRate:
 
     def shown_settings(self) -> dict[str, dict[str, Any]]:
         """What was chosen, by name: `alice`, `bob`, `pairing`."""
-        users = {name: {**asdict(user), "p_o": user.p_o} for name, user in (("alice", self.alice), ("bob", self.bob))}
-        return {**users, "pairing": asdict(self.rule)}
+        return {"alice": self.alice.shown(), "bob": self.bob.shown(), "pairing": asdict(self.rule)}
 
 
 def all_rates(task: RateTask) -> list[PairingRate]:
@@ -80,22 +86,19 @@ def _planned(task: RateTask, rounds: float | None) -> PairingPlan:
     The length is searched once more at the best sources: where clicks come soon, many are nearly as good, and a climb
     stops at any of them.
     """
-    link, rule, drift, f_ec, analysis = task.link, task.rule, task.coherence, task.f_ec, task.analysis
+    block = PairingTask(task.link, task.coherence, rounds, task.f_ec, task.analysis)
     if task.settings is None:
-        plan = optimise(link, rule, drift, rounds, f_ec=f_ec, analysis=analysis, fixed_length=task.fixed_length)
+        plan = optimise(block, task.rule, fixed_length=task.fixed_length)
     else:
-        plan = _plan(task, rounds, *task.settings, rule)
-    if task.fixed_length or (task.settings is None and plan.rate_per_round <= 0.0):
+        plan = _plan(block, *task.settings, task.rule)
+    hopeless = task.settings is None and plan.rate_per_round <= 0.0
+    if task.fixed_length or hopeless or mean_click(task.link, plan.alice, plan.bob) <= 0.0:
         return plan
-    alice, bob = plan.alice, plan.bob
-    longest = best_pairing_length(link, alice, bob, rule, drift, f_ec=f_ec, rounds=rounds, analysis=analysis)
-    best = _plan(task, rounds, alice, bob, replace(rule, longest_slots=longest))
+    longest = best_pairing_length(block, plan.alice, plan.bob, task.rule)
+    best = _plan(block, plan.alice, plan.bob, replace(task.rule, longest_slots=longest))
     return max(best, plan, key=lambda found: found.rate_per_round)
 
 
-def _plan(task: RateTask, rounds: float | None, alice: Settings, bob: Settings, rule: PairingRule) -> PairingPlan:
+def _plan(block: PairingTask, alice: Settings, bob: Settings, rule: PairingRule) -> PairingPlan:
     """What these sources and this pairing are expected to give."""
-    rate = planned_rate(
-        task.link, alice, bob, rule, task.coherence, f_ec=task.f_ec, rounds=rounds, analysis=task.analysis
-    )
-    return PairingPlan(alice, bob, rule, rounds, rate)
+    return PairingPlan(alice, bob, rule, planned_rate(block, alice, bob, rule))

@@ -4,7 +4,7 @@ The signed rate is optimised: clipped at 0, nearly every point would look alike.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import ceil, exp, log
 
@@ -27,55 +27,54 @@ _STARTS = ((0.035, 0.35, 0.3, 0.25), (0.02, 0.25, 0.15, 0.2), (0.05, 0.5, 0.4, 0
 
 
 @dataclass(frozen=True)
+class PairingTask:
+    """What sources and pairing are planned for.
+
+    Attributes:
+        link, coherence: link and phase.
+        rounds: rounds of a block, above 0; None for the asymptotic rate.
+        f_ec: reconciliation efficiency.
+        analysis: tail, epsilons, vacuum part.
+    """
+
+    link: Link
+    coherence: Coherence
+    rounds: float | None = None
+    f_ec: float = 1.16
+    analysis: Analysis = field(default_factory=Analysis)
+
+    def __post_init__(self) -> None:
+        if self.rounds is not None:
+            check_positive("rounds", self.rounds)
+
+
+@dataclass(frozen=True)
 class PairingPlan:
     """Sources of both users and pairing for a link, and what they are expected to give.
 
     Attributes:
         alice, bob: the sources.
         rule: the pairing.
-        rounds: rounds of a block, None for the asymptotic rate.
         rate_per_round: expected signed secret bits for each round.
     """
 
     alice: Settings
     bob: Settings
     rule: PairingRule
-    rounds: float | None
     rate_per_round: float
 
 
-def planned_rate(
-    link: Link,
-    alice: Settings,
-    bob: Settings,
-    rule: PairingRule,
-    coherence: Coherence,
-    *,
-    f_ec: float = 1.16,
-    rounds: float | None = None,
-    analysis: Analysis | None = None,
-) -> float:
-    """Signed secret bits for each round: of a block of `rounds` rounds, or asymptotic if `rounds` is None."""
-    if rounds is None:
-        return asymptotic_rate(link, alice, bob, rule, coherence, f_ec=f_ec).rate_per_round
-    check_positive("rounds", rounds)
-    tally = expected_tally(link, alice, bob, rule, coherence, rounds)
+def planned_rate(task: PairingTask, alice: Settings, bob: Settings, rule: PairingRule) -> float:
+    """Signed secret bits for each round."""
+    if task.rounds is None:
+        return asymptotic_rate(task.link, alice, bob, rule, task.coherence, f_ec=task.f_ec).rate_per_round
+    tally = expected_tally(task.link, alice, bob, rule, task.coherence, task.rounds)
     share = rule.matched_share
-    key = key_length(tally, alice, bob, analysis or Analysis(), matched_share=share, f_ec=f_ec)
-    return key.signed_bits / rounds
+    key = key_length(tally, alice, bob, task.analysis, matched_share=share, f_ec=task.f_ec)
+    return key.signed_bits / task.rounds
 
 
-def best_pairing_length(
-    link: Link,
-    alice: Settings,
-    bob: Settings,
-    rule: PairingRule,
-    coherence: Coherence,
-    *,
-    f_ec: float = 1.16,
-    rounds: float | None = None,
-    analysis: Analysis | None = None,
-) -> int:
+def best_pairing_length(task: PairingTask, alice: Settings, bob: Settings, rule: PairingRule) -> int:
     """The maximal pairing length with the most key, slots.
 
     A longer one pairs more clicks and lets the phase drift further. Searched on 200 lengths in equal ratios, then
@@ -83,22 +82,21 @@ def best_pairing_length(
     some length of that order, and all longer ones are as good.
 
     Args:
-        link, alice, bob, coherence: link, sources and phase.
+        task: link, phase and block.
+        alice, bob: the sources.
         rule: the least length and the slices; its maximal length is not used.
-        f_ec, rounds, analysis: as in `planned_rate`.
 
     Raises:
         InputError: no round can click.
     """
-    click = mean_click(link, alice, bob)
+    click = mean_click(task.link, alice, bob)
     if click <= 0.0:
         raise InputError("The link has no clicks: both `efficiency_a` and `efficiency_b` or all intensities are 0.")
     first = rule.shortest_slots
     last = first + max(ceil(min(_LONG_ENOUGH / click, _LONGEST)), 1)
 
     def rate(length: int) -> float:
-        given = replace(rule, longest_slots=int(length))
-        return planned_rate(link, alice, bob, given, coherence, f_ec=f_ec, rounds=rounds, analysis=analysis)
+        return planned_rate(task, alice, bob, replace(rule, longest_slots=int(length)))
 
     lengths = np.unique(np.geomspace(first, last, _LENGTHS).round().astype(np.int64))
     rates = [rate(length) for length in lengths]
@@ -143,16 +141,7 @@ def _climb(cost: Callable[[NDArray[np.float64]], float], point: NDArray[np.float
     return clipped
 
 
-def optimise(
-    link: Link,
-    rule: PairingRule,
-    coherence: Coherence,
-    rounds: float | None,
-    *,
-    f_ec: float = 1.16,
-    analysis: Analysis | None = None,
-    fixed_length: bool = False,
-) -> PairingPlan:
+def optimise(task: PairingTask, rule: PairingRule, *, fixed_length: bool = False) -> PairingPlan:
     """Intensities, probabilities and maximal pairing length with the most expected key for each round.
 
     Nelder-Mead from three starts, then twice from where the best one arrives; equal arms share their sources. Without
@@ -160,30 +149,22 @@ def optimise(
     nothing is sent, which costs no more than the constant bits. A local optimum: other starts may do slightly better.
 
     Args:
-        link, coherence: link and phase.
+        task: link, phase and block.
         rule: the least length and the slices; its maximal length is where the search starts.
-        rounds: rounds of the block, above 0; None for the asymptotic rate.
-        f_ec, analysis: as in `planned_rate`.
         fixed_length: whether the maximal length of `rule` is kept.
-
-    Raises:
-        InputError: `rounds` is not above 0.
     """
-    if rounds is not None:
-        check_positive("rounds", rounds)
-    symmetric = link.efficiency_a == link.efficiency_b
+    symmetric = task.link.efficiency_a == task.link.efficiency_b
 
-    def plan_at(point: NDArray[np.float64], block: float | None) -> PairingPlan:
+    def plan_at(point: NDArray[np.float64], task: PairingTask) -> PairingPlan:
         alice, bob = _decode(point[:4]), _decode(point[:4] if symmetric else point[4:8])
         given = rule
         if not fixed_length:
-            longest = min(exp(point[-1]), _LONG_ENOUGH / max(mean_click(link, alice, bob), 1e-15))
+            longest = min(exp(point[-1]), _LONG_ENOUGH / max(mean_click(task.link, alice, bob), 1e-15))
             given = replace(rule, longest_slots=rule.shortest_slots + round(longest))
-        value = planned_rate(link, alice, bob, given, coherence, f_ec=f_ec, rounds=block, analysis=analysis)
-        return PairingPlan(alice, bob, given, block, value)
+        return PairingPlan(alice, bob, given, planned_rate(task, alice, bob, given))
 
-    def cost(point: NDArray[np.float64], block: float | None = rounds) -> float:
-        value = plan_at(point, block).rate_per_round
+    def cost(point: NDArray[np.float64], task: PairingTask = task) -> float:
+        value = plan_at(point, task).rate_per_round
         return -value if np.isfinite(value) else 1.0
 
     begin = [] if fixed_length else [log(max(rule.longest_slots - rule.shortest_slots, 2))]
@@ -192,9 +173,10 @@ def optimise(
     best = min((_climb(cost, point) for point in points), key=cost)
     for _ in range(2):
         best = min(best, _climb(cost, best), key=cost)
-    if rounds is not None and cost(best) >= 0.0:
+    if task.rounds is not None and cost(best) >= 0.0:
         followed = points[0]
         for stretch in (100.0, 30.0, 10.0, 3.0, 1.0):
-            followed = _climb(partial(cost, block=stretch * rounds), followed)
+            longer = replace(task, rounds=stretch * task.rounds)
+            followed = _climb(partial(cost, task=longer), followed)
         best = min(best, followed, key=cost)
-    return plan_at(best, rounds)
+    return plan_at(best, task)

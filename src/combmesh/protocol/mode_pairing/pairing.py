@@ -27,6 +27,7 @@ _SUMMED_SLOTS = 4096  # more gaps than these are integrated
 _NEGLIGIBLE = 40.0  # e^-40: such gaps, or such contrasts, do not count
 _PANELS = 32
 _MOST_PANELS = 100_000
+_FASTEST = 1e15  # Hz or rad/s: faster than light itself
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ class Coherence:
 
     def __post_init__(self) -> None:
         for name in ("linewidth_a_hz", "linewidth_b_hz", "beat_std_hz", "fibre_drift_rad_s"):
-            check_range(name, getattr(self, name), 0.0)
-        check_range("beat_offset_hz", self.beat_offset_hz)
+            check_range(name, getattr(self, name), 0.0, _FASTEST)
+        check_range("beat_offset_hz", self.beat_offset_hz, -_FASTEST, _FASTEST)
 
     def phase_variance(self, time_s: NDArray[np.float64]) -> NDArray[np.float64]:
         """`(...,)` variance D of the phase change over `time_s`, rad^2."""

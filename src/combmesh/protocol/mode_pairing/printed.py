@@ -7,16 +7,17 @@ decoy estimator, which papers seldom print.
 """
 
 from collections.abc import Iterator, Mapping
-from math import isfinite
+from math import inf
 
-from combmesh.ground.errors import InputError
 from combmesh.protocol.mdi.bounds import binary_entropy
 from combmesh.protocol.mdi.findings import Finding
+from combmesh.protocol.mdi.printed import check_values
 from combmesh.protocol.mode_pairing.compare import Block, asymptotic_key
 from combmesh.protocol.mode_pairing.keyrate import rate_from_bounds
 from combmesh.protocol.mode_pairing.tally import MU
 
-PRINTED = ("m11_lower", "phase_error_upper", "skr_bps")
+PRINTED = {"m11_lower": inf, "phase_error_upper": 0.5, "skr_bps": inf}
+"""Names of printed results and the most that each can be."""
 
 _ROUNDING = 0.01  # relative error of printed private bits
 _ESTIMATORS = 0.1
@@ -33,11 +34,7 @@ def check_printed(printed: Mapping[str, float], block: Block) -> list[Finding]:
     Raises:
         InputError: a name is not known, or a value is out of its range.
     """
-    for name, value in printed.items():
-        if name not in PRINTED:
-            raise InputError(f"A printed result must be one of {', '.join(PRINTED)}, but one is {name!r}.")
-        if not isfinite(value):
-            raise InputError(f"The printed `{name}` must be a finite number, but is {value}.")
+    check_values(printed, PRINTED)
     if not block.tally.z_pairs[MU, MU]:
         return []
     return [*_pairs(printed, block), *_rate(printed, block)]
@@ -57,7 +54,7 @@ def _pairs(printed: Mapping[str, float], block: Block) -> Iterator[Finding]:
 
 def _rate(printed: Mapping[str, float], block: Block) -> Iterator[Finding]:
     """A printed rate beside the formula's rate from the printed bounds, with the vacuum part where it counts."""
-    if not printed.keys() >= set(PRINTED) or not block.clock_hz:
+    if not printed.keys() >= PRINTED.keys() or not block.clock_hz:
         return
     tally = block.tally
     leak_at_limit = float(tally.z_pairs[MU, MU]) * binary_entropy(tally.qber_z)
@@ -78,7 +75,7 @@ def _rate(printed: Mapping[str, float], block: Block) -> Iterator[Finding]:
     if printed["skr_bps"] > most + _ROUNDING * free:
         yield Finding(
             "not reproduced",
-            PRINTED[::-1],
+            ("skr_bps", "phase_error_upper", "m11_lower"),
             f"The printed skr_bps is {printed['skr_bps']:.4g}, but the printed m11_lower {printed['m11_lower']:.4g} "
             f"and phase_error_upper {printed['phase_error_upper']:.4g} give {most:.4g} bit/s (f_ec = {f_ec:.4g}).",
         )

@@ -77,6 +77,8 @@ def click_gain(a: float, b: float, p_d: float, gamma: float) -> float:
         p_d: dark counts of a detector and round.
         gamma: contrast of first-order fringes, 0 to 1.
     """
+    if p_d >= 1.0:
+        return 0.0  # both always click
     u = -expm1(log1p(-p_d) - 0.5 * (a + b))
     return 2.0 * (1.0 - u) * (bessel_i0_minus_1(gamma * sqrt(a * b)) + u)
 

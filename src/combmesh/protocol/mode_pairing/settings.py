@@ -1,6 +1,6 @@
 """What a user's box sends round by round, and how clicked rounds become pairs."""
 
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from math import pi, sin
 from typing import ClassVar
 
@@ -45,6 +45,10 @@ class Settings:
 
     def as_tuple(self) -> tuple[float, ...]:
         return astuple(self)
+
+    def shown(self) -> dict[str, float]:
+        """Every number by its name, the vacuum's probability too."""
+        return {**asdict(self), "p_o": self.p_o}
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,19 @@ A combination of known ingredients of our own, not the paper's analysis; docs/ce
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from math import floor, isnan, log, log2, nan
+from math import floor, isfinite, isnan, log, log2, nan
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from combmesh.ground.errors import InputError, check_range
-from combmesh.protocol.mdi.bounds import NEEDED_PAIRS, ZZ, binary_entropy
+from combmesh.protocol.mdi.bounds import NEEDED_PAIRS, ZZ
 from combmesh.protocol.mdi.certificate.exact import obeys_all_rows
 from combmesh.protocol.mdi.certificate.rows import CLASSES, class_counts, photon_rows
 from combmesh.protocol.mdi.certificate.solver import best_coefficients, log_statistic
 from combmesh.protocol.mdi.epsilon import EpsilonBudget
-from combmesh.protocol.mdi.keyrate import KeyLength
+from combmesh.protocol.mdi.keyrate import KeyLength, planned_leak
 from combmesh.protocol.mdi.settings import Settings
 from combmesh.protocol.mdi.tally import Tally, settings_array
 
@@ -75,8 +75,9 @@ class Certificate:
             raise InputError(f"`e0` must be in (0, 0.5) and `t` above 0, but they are {self.e0:g} and {self.t:g}.")
         if len(self.scaled) != len(CLASSES):
             raise InputError(f"`scaled` must have {len(CLASSES)} numbers, but has {len(self.scaled)}.")
-        if not min(self.scaled) > -1.0:
-            raise InputError(f"`scaled` must be above -1, but holds {min(self.scaled):g}.")
+        for number in self.scaled:
+            if not isfinite(number) or number <= -1.0:
+                raise InputError(f"`scaled` must be finite and above -1, but holds {number:g}.")
 
     @property
     def digest(self) -> str:
@@ -102,7 +103,8 @@ def certificate_for(
     if not possible:
         return None
     for shift in _SHIFTS:
-        certificate = Certificate(t, e0, tuple(float(number) for number in v - shift * np.abs(v)), delta)
+        inwards = v - shift * np.minimum(np.abs(v), 1.0 + v)
+        certificate = Certificate(t, e0, tuple(map(float, inwards)), delta)
         if certificate.is_valid_for(alice, bob):
             return certificate
     return None
@@ -120,30 +122,29 @@ def certified_key(
     """Key length of observed or expected counts by a certificate that was fixed beforehand.
 
     Valid only where `certificate.is_valid_for` the block's settings. It bounds neither s11 nor the phase error alone:
-    both are NaN.
+    both are NaN. More certified bits than key rounds belong to counts that cannot be: no key.
     """
     if certificate.t > largest_t(method):
         raise InputError(f"`t` must be at most {largest_t(method):.4g} for {method}, but is {certificate.t:g}.")
     counts = class_counts(tally.detected, tally.errors)
     v = np.array(certificate.scaled)
     _check_known(counts, v)
-    certified = (log_statistic(counts, v) - log_inverse_eps(method, budget.secrecy)) / certificate.t
-    if leak_bits is None:
-        n_zz = tally.detected[ZZ]
-        leak_bits = f_ec * n_zz * binary_entropy(tally.errors[ZZ] / n_zz) if n_zz else 0.0
+    n_zz, errors_zz = float(tally.detected[ZZ]), float(tally.errors[ZZ])
+    certified = (log_statistic(counts, v) - log_inverse_eps(method, budget.secrecy)) / certificate.t  # Eq. (5)
+    leak = planned_leak(n_zz, errors_zz, f_ec) if leak_bits is None else leak_bits
     constant = constant_bits(budget.correctness)
-    signed = float(certified - leak_bits - constant)
-    sent = all(tally.sent[pair] > 0 for pair in NEEDED_PAIRS)
+    signed = float(certified - leak - constant)  # Eq. (7)
+    outcome = _outcome(signed, certified, n_zz, all(tally.sent[pair] > 0 for pair in NEEDED_PAIRS))
     return KeyLength(
-        length_bits=max(floor(signed), 0) if sent else 0,
+        length_bits=floor(signed) if outcome == "key" else 0,
         signed_bits=signed,
         s11_lower=nan,
         phase_error_upper=nan,
         pairs_11_lower=nan,
         vacuum_bits=0.0,
-        leak_bits=float(leak_bits),
+        leak_bits=float(leak),
         constant_bits=constant,
-        outcome=_outcome(signed, certified, sent),
+        outcome=outcome,
     )
 
 
@@ -155,9 +156,11 @@ def _check_known(counts: NDArray[np.float64], v: NDArray[np.float64]) -> None:
             raise InputError(f"The certificate needs the counts of {name}, which are not known.")
 
 
-def _outcome(signed: float, certified: float, sent: bool) -> str:
+def _outcome(signed: float, certified: float, n_zz: float, sent: bool) -> str:
     if not sent:
         return "no key: a pair of sources was never sent"
+    if not certified <= n_zz:
+        return "no key: more certified bits than key rounds"
     if signed >= 1:
         return "key"
     return "no key: nothing is certified" if certified <= 0 else "no key: the leak exceeds the certified bits"

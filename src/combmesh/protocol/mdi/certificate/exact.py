@@ -68,7 +68,8 @@ def _worths(t: Decimal, e0: Decimal, alice: Settings, bob: Settings, delta: Deci
         signals.append(Decimal(alice.p_z) * Decimal(bob.p_z) * ends[0] * ends[1])
     worths = []
     for error in (1 - e0, e0):
-        worth = 1 - (-t * (1 + error.ln() / log2)).exp()
+        factor = (-t * (1 + error.ln() / log2)).exp()
+        worth = 1 - factor - _AGAINST_US * (1 + factor)
         worths.append(min(signal * worth for signal in signals))
     return worths[0], worths[1]
 
@@ -91,8 +92,9 @@ def _photon_vectors(user: Settings, delta: Decimal) -> Iterator[_Vector]:
         yield 1, (o * empty[0], x * empty[1], y * empty[2])
         two = ((o / y) ** 2 * (y - o).exp(), (x / y) ** 2 * (y - x).exp(), _ONE)
         yield 2, two
-        yield 3, (_ZERO, two[1], _ONE)
-        yield 4, (_ZERO, _ZERO, _ONE)
+        if user.o:
+            yield 3, (_ZERO, two[1], _ONE)
+    yield 4, (_ZERO, _ZERO, _ONE)
 
 
 def _obeys(

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import exp, inf, log
+from math import inf, log
 
 import numpy as np
-from numpy.typing import NDArray
 
 from combmesh.link.relay import Link
 from combmesh.protocol.mdi.bounds import ZZ
@@ -17,7 +16,18 @@ from combmesh.protocol.mdi.certificate.certificate import (
     largest_t,
     log_inverse_eps,
 )
-from combmesh.protocol.mdi.certificate.climb import ASYMMETRIC, FIXED, SYMMETRIC, certified_rate, climb, settings_at
+from combmesh.protocol.mdi.certificate.climb import (
+    ASYMMETRIC,
+    FIXED,
+    FROM_AFAR,
+    SYMMETRIC,
+    Point,
+    Problem,
+    certified_rate,
+    climb,
+    exponent_at,
+    settings_at,
+)
 from combmesh.protocol.mdi.epsilon import EpsilonBudget
 from combmesh.protocol.mdi.keyrate import Analysis
 from combmesh.protocol.mdi.optimise import LinkPlan, block_pulses, encode, optimise
@@ -27,9 +37,9 @@ from combmesh.protocol.mdi.tally import expected_tally, link_array, pair_gains, 
 
 _T_GRID = np.geomspace(1e-12, 0.3, 28)
 _E0 = 0.14
-_JUMPS = (0.4, 4.0)
+_JUMPS = (0.4, 4.0)  # of the nearer user's y
 _POLISHES = 4
-_POLISHED = 1e-5
+_POLISHED = 1e-5  # share of the rate, gained by climbing once more
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,53 @@ class CertificatePlan:
     rate_per_pulse: float
 
 
+@dataclass(frozen=True)
+class CertificateRule:
+    """How certificates are planned, whatever the link.
+
+    Attributes:
+        f_ec: reconciliation efficiency that is planned.
+        block: when a block ends.
+        budget: failure probabilities.
+        method: "certificate" or "certificate-renyi".
+        vacuum: mean photon numbers of the users' vacuum, if their settings are free.
+        delta: intensities are known to this share of themselves.
+    """
+
+    f_ec: float
+    block: BlockRule
+    budget: EpsilonBudget
+    method: str = "certificate"
+    vacuum: tuple[float, float] = (0.0, 0.0)
+    delta: float = 0.0
+
+    def problem(self, link: Link, settings: tuple[Settings, Settings] | None = None) -> Problem:
+        """What the climbs on a link need; `settings` if they are not free."""
+        if settings is not None:
+            kind, fixed = FIXED, np.array([settings_array(user) for user in settings])
+        else:
+            symmetric = link.efficiency_a == link.efficiency_b and self.vacuum[0] == self.vacuum[1]
+            kind, fixed = SYMMETRIC if symmetric else ASYMMETRIC, np.zeros((2, 7))
+            fixed[:, 6] = self.vacuum
+        return Problem(
+            kind=kind,
+            fixed=fixed,
+            link=link_array(link),
+            f_ec=float(self.f_ec),
+            pulses_max=self.block.time_s * link.clock_hz,
+            sifted_bits=float(self.block.sifted_bits),
+            log_inverse_eps=log_inverse_eps(self.method, self.budget.secrecy),
+            constant_bits=constant_bits(self.budget.correctness),
+            largest_t=largest_t(self.method),
+            delta=float(self.delta),
+        )
+
+    def scan(self, link: Link) -> LinkPlan:
+        """The double scan's plan of a link, from which the climb of the certificate starts."""
+        analysis = Analysis(bound=self.budget.bound, correctness=self.budget.correctness)
+        return optimise(link, analysis, self.f_ec, self.block, self.vacuum)
+
+
 @lru_cache(maxsize=4096)
 def plan_certificate(
     link: Link,
@@ -67,74 +124,57 @@ def plan_certificate(
 
     Args:
         link: the link.
-        f_ec: reconciliation efficiency that is planned.
-        block: when a block ends.
-        budget: failure probabilities.
-        method: "certificate" or "certificate-renyi".
+        f_ec, block, budget, method, vacuum, delta: as of `CertificateRule`.
         settings: the users' settings, if they are not free; only t, e0 and the coefficients are then planned.
-        vacuum: mean photon numbers of the users' vacuum.
-        delta: intensities are known to this share of themselves.
         scan: the double scan's plan of the link, from which the climb starts, if it is known.
     """
-    fixed = np.zeros((2, 7))
-    fixed[:, 6] = vacuum
-    symmetric = link.efficiency_a == link.efficiency_b and vacuum[0] == vacuum[1]
-    kind = SYMMETRIC if symmetric else ASYMMETRIC
-    if settings is not None:
-        fixed, kind = np.array([settings_array(user) for user in settings]), FIXED
-    epsilon = [log_inverse_eps(method, budget.secrecy), constant_bits(budget.correctness), delta]
-    limits = [f_ec, block.time_s * link.clock_hz, block.sifted_bits]
-    task = np.array([*limits, *epsilon, *link.as_array(), log(largest_t(method))])
-    scan = scan or optimise(link, Analysis(bound=budget.bound, correctness=budget.correctness), f_ec, block, vacuum)
-    point, rate = _climbed(_start(scan, kind), kind, fixed, task)
-    if kind == ASYMMETRIC and rate > 0.0:
-        nearer = 0 if link.efficiency_a > link.efficiency_b else 1
-        point, rate = max(
-            [(point, rate), *(climb(_jumped(point, nearer, jump), kind, fixed, task, False) for jump in _JUMPS)],
-            key=lambda found: found[1],
-        )
-    point = _polished(point, rate, kind, fixed, task)
-    return _plan(link, point, kind, fixed, task, budget, method)
+    rule = CertificateRule(f_ec, block, budget, method, vacuum, delta)
+    problem = rule.problem(link, settings)
+    if settings is None and scan is None:
+        scan = rule.scan(link)
+    return plan_at(link, best_point(scan, problem), problem, rule)
 
 
-def _plan(
-    link: Link,
-    point: NDArray[np.float64],
-    kind: int,
-    fixed: NDArray[np.float64],
-    task: NDArray[np.float64],
-    budget: EpsilonBudget,
-    method: str,
-) -> CertificatePlan:
-    a, c = settings_at(point, kind, fixed)
-    gains, _ = pair_gains(a, c, link_array(link))
-    pulses = max(round(block_pulses(a, c, gains[ZZ], task[1], task[2])), 1)
-    alice, bob = Settings(*map(float, a)), Settings(*map(float, c))
-    t, e0 = exp(point[0]), 0.5 / (1.0 + exp(-point[1]))
-    expected = expected_tally(link, alice, bob, pulses)
-    certificate = certificate_for(expected, alice, bob, t, e0, float(task[5]))
-    if certificate is None:
-        return CertificatePlan(alice, bob, pulses, None, -inf)
-    key = certified_key(expected, certificate, budget, method, f_ec=float(task[0]))
-    return CertificatePlan(alice, bob, pulses, certificate, key.signed_bits / pulses)
+def best_point(scan: LinkPlan | None, problem: Problem) -> Point:
+    """The best point, from the settings of a scan if they are free; without key, where a sifted bit comes nearest."""
+    users = [scan.alice, scan.bob][: problem.kind] if scan else []
+    free = [number for user in users for number in encode(*user.as_tuple())]
+    grid = [np.array([log(t), log(2 * _E0 / (1 - 2 * _E0)), *free]) for t in _T_GRID]
+    of_sifted_bit = problem._replace(per_sifted_bit=True)
+    point, rate = climb_from(max(grid, key=lambda place: float(certified_rate(place, of_sifted_bit)[0])), problem)
+    if problem.kind == ASYMMETRIC and rate > 0.0:
+        nearer = 0 if problem.link[0] > problem.link[1] else 1
+        jumps = [climb(_jumped(point, nearer, jump), problem, FROM_AFAR) for jump in _JUMPS]
+        point, rate = max([(point, rate), *jumps], key=lambda found: found[1])
+    return _polished(point, rate, problem)
 
 
-def _climbed(
-    start: NDArray[np.float64], kind: int, fixed: NDArray[np.float64], task: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], float]:
-    """(point, rate): from the best t of a grid to the most key of a sifted bit, from there to that of a pulse.
+def climb_from(start: Point, problem: Problem) -> tuple[Point, float]:
+    """(point, rate): to the most key of a sifted bit, from there to that of a pulse.
 
     Both have the same sign; only the first has no optimum where nothing is sent.
     """
-    grid = [np.append([log(t), log(2 * _E0 / (1 - 2 * _E0))], start) for t in _T_GRID]
-    point = max(grid, key=lambda place: float(certified_rate(place, kind, fixed, task, True)[0]))
-    point, hope = climb(point, kind, fixed, task, True)
+    point, hope = climb(start, problem._replace(per_sifted_bit=True), FROM_AFAR)
     if hope > 0.0:
-        return climb(point, kind, fixed, task, False)
-    return point, float(certified_rate(point, kind, fixed, task, False)[0])
+        return climb(point, problem, FROM_AFAR)
+    return point, float(certified_rate(point, problem)[0])
 
 
-def _jumped(point: NDArray[np.float64], user: int, jump: float) -> NDArray[np.float64]:
+def plan_at(link: Link, point: Point, problem: Problem, rule: CertificateRule) -> CertificatePlan:
+    """The plan with the settings and exponent of a point."""
+    a, c = settings_at(point, problem)
+    gains, _ = pair_gains(a, c, problem.link)
+    pulses = max(round(block_pulses(a, c, gains[ZZ], problem.pulses_max, problem.sifted_bits)), 1)
+    alice, bob = Settings(*map(float, a)), Settings(*map(float, c))
+    expected = expected_tally(link, alice, bob, pulses)
+    certificate = certificate_for(expected, alice, bob, *exponent_at(point), rule.delta)
+    if certificate is None:
+        return CertificatePlan(alice, bob, pulses, None, -inf)
+    key = certified_key(expected, certificate, rule.budget, rule.method, f_ec=rule.f_ec)
+    return CertificatePlan(alice, bob, pulses, certificate, key.signed_bits / pulses)
+
+
+def _jumped(point: Point, user: int, jump: float) -> Point:
     """Another place to climb from: the nearer user's y is stronger and rarer, or weaker and more frequent.
 
     With unequal arms there can be two optima, which differ in little else.
@@ -147,19 +187,11 @@ def _jumped(point: NDArray[np.float64], user: int, jump: float) -> NDArray[np.fl
     return there
 
 
-def _polished(
-    point: NDArray[np.float64], rate: float, kind: int, fixed: NDArray[np.float64], task: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _polished(point: Point, rate: float, problem: Problem) -> Point:
     """Climb again, with what was learnt about the curvature forgotten, until that gains next to nothing."""
     for _ in range(_POLISHES if rate > 0.0 else 0):
         before = rate
-        point, rate = climb(point, kind, fixed, task, False)
+        point, rate = climb(point, problem, FROM_AFAR)
         if rate - before <= _POLISHED * rate:
             break
     return point
-
-
-def _start(scan: LinkPlan, kind: int) -> NDArray[np.float64]:
-    """Free numbers of the settings that are best for the double scan."""
-    users = {FIXED: [], SYMMETRIC: [scan.alice], ASYMMETRIC: [scan.alice, scan.bob]}[kind]
-    return np.array([number for user in users for number in encode(*user.as_tuple())])

@@ -106,6 +106,17 @@ def signal_range(z: float, delta: float) -> tuple[float, float]:
 
 
 @kernel
+def _worths(
+    a: NDArray[np.float64], c: NDArray[np.float64], t: float, g: float, w: float, delta: float
+) -> tuple[float, float]:
+    """t r(1,1,good) and t r(1,1,bad), at the least favourable signals within +-delta."""
+    least_a, most_a = signal_range(a[2], delta)
+    least_c, most_c = signal_range(c[2], delta)
+    p_zz = a[5] * c[5]
+    return -p_zz * least_a * least_c * expm1(-t * g), -p_zz * most_a * most_c * expm1(-t * w)
+
+
+@kernel
 def photon_rows(
     a: NDArray[np.float64], c: NDArray[np.float64], t: float, g: float, w: float, delta: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -120,9 +131,7 @@ def photon_rows(
     n_a, v_a = photon_vectors(a, delta)
     n_c, v_c = photon_vectors(c, delta)
     chances = class_probabilities(a, c)
-    signals = signal_range(a[2], delta)
-    signals_c = signal_range(c[2], delta)
-    least, most = a[5] * c[5] * signals[0] * signals_c[0], a[5] * c[5] * signals[1] * signals_c[1]
+    worths = _worths(a, c, t, g, w, delta)
     rows = np.zeros((2 * len(n_a) * len(n_c), N_CLASSES))
     right_sides = np.zeros(len(rows))
     k = 0
@@ -138,8 +147,7 @@ def photon_rows(
                 rows[k, label:8:2] = seen[label:8:2]
                 rows[k, 8:] = seen[8:]
                 if n_a[i] == 1 and n_c[j] == 1:
-                    worth = -expm1(-t * (g if label == 0 else w))
-                    right_sides[k] = (least if worth > 0.0 else most) * worth
+                    right_sides[k] = worths[label]
                 k += 1
     for row in range(k):
         scale = rows[row].sum()

@@ -84,6 +84,24 @@ def _solve(matrix: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[NDA
 
 
 @kernel
+def _hessian(
+    rows: NDArray[np.float64], weights: NDArray[np.float64], diagonal: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Rows^T weights rows and a diagonal."""
+    m, n = rows.shape
+    hessian = np.empty((n, n))
+    for i in range(n):
+        for j in range(i + 1):
+            total = 0.0
+            for k in range(m):
+                total += rows[k, i] * weights[k] * rows[k, j]
+            hessian[i, j] = total
+            hessian[j, i] = total
+        hessian[i, i] += diagonal[i]
+    return hessian
+
+
+@kernel
 def _without_unknown(
     rows: NDArray[np.float64], right_sides: NDArray[np.float64], counts: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -104,7 +122,7 @@ def best_coefficients(
     counts: NDArray[np.float64], rows: NDArray[np.float64], right_sides: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
     """(`(class,)` t c_i, `(row,)` multipliers, whether the rows can be obeyed); 0 for classes that are not known."""
-    n, m = rows.shape[1], len(right_sides)
+    m = len(right_sides)
     used = counts >= 0.0
     n_i = np.where(used, np.maximum(counts, LEAST_COUNT), 0.0)
     if not used.all():
@@ -116,22 +134,13 @@ def best_coefficients(
         return v, multipliers, False
     slack = right_sides - rows @ v
     multipliers = 0.1 * n_i.sum() / m / slack
-    hessian = np.empty((n, n))
     for _ in range(_ITERATIONS):
         gap = slack @ multipliers
         if gap < _GAP:
             break
         mu = _CENTRE * gap / m
         z = 1.0 + v
-        weights = multipliers / slack
-        for i in range(n):
-            for j in range(i + 1):
-                total = 0.0
-                for k in range(m):
-                    total += rows[k, i] * weights[k] * rows[k, j]
-                hessian[i, j] = total
-                hessian[j, i] = total
-            hessian[i, i] += n_i[i] / (z[i] * z[i]) if used[i] else 1.0
+        hessian = _hessian(rows, multipliers / slack, np.where(used, n_i / (z * z), 1.0))
         change, solved = _solve(hessian, n_i / z - rows.T @ (mu / slack))
         if not solved:
             break

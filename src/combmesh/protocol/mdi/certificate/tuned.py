@@ -3,6 +3,7 @@
 from math import exp, log, log2
 
 import numpy as np
+from numpy.typing import NDArray
 
 from combmesh.protocol.mdi.certificate.certificate import Certificate, certificate_for, largest_t, log_inverse_eps
 from combmesh.protocol.mdi.certificate.rows import class_counts, photon_rows
@@ -28,7 +29,7 @@ def tuned_certificate(
     counts = class_counts(expected.detected, expected.errors)
     b, top = log_inverse_eps(method, budget.secrecy), log(largest_t(method))
 
-    def loss_bits(point: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> float:
+    def loss_bits(point: NDArray[np.float64]) -> float:
         log_t, logit = float(point[0]), float(point[1])
         if not _LOWEST_LOG_T < log_t <= top or abs(logit) > 30:
             return np.inf
@@ -40,5 +41,5 @@ def tuned_certificate(
     grid = [(log(t), logit) for t in np.geomspace(1e-12, 0.3, 28) for logit in (-2.2, -0.94, 0.4)]
     best = min(grid, key=lambda point: loss_bits(np.array(point)))
     found = minimize(loss_bits, np.array(best), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-2})
-    t, e0 = exp(float(found.x[0])), 0.5 / (1.0 + exp(-float(found.x[1])))
+    t, e0 = min(exp(float(found.x[0])), largest_t(method)), 0.5 / (1.0 + exp(-float(found.x[1])))
     return certificate_for(expected, alice, bob, t, e0)

@@ -1,6 +1,6 @@
 """A table of measured counts."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -11,8 +11,9 @@ from combmesh.protocol.mdi.certificate.certificate import Certificate
 from combmesh.protocol.mdi.certificate.rows import CLASSES
 from combmesh.protocol.mdi.compare import Block, MethodResult, compare_methods
 from combmesh.protocol.mdi.consistency import Consistency, check_consistency
-from combmesh.protocol.mdi.files.rows import check_count, check_rows
+from combmesh.protocol.mdi.files.rows import check_count, check_rows, given
 from combmesh.protocol.mdi.files.sources import Epsilon, Sources, check_common
+from combmesh.protocol.mdi.printed import PRINTED, check_values
 from combmesh.protocol.mdi.tally import Tally
 from combmesh.protocol.mdi.yields_lp import row_name
 
@@ -20,6 +21,7 @@ _STRICT: dict[str, str] = {"extra": "forbid"}
 _SUM_TOLERANCE = 1e-6
 _NEEDS_ERRORS = ("X.xx", "Z.zz")
 _Z_PAIRS = ("zz", "zo", "oz")
+_LEAST_T, _LARGEST_SCALED = 1e-30, 1e30  # farther away the key is beyond what can be computed
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,9 @@ class Printed:
 
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
 
+    def __post_init__(self) -> None:
+        check_values(given(self), PRINTED)
+
 
 @dataclass(frozen=True)
 class FixedCertificate:
@@ -117,6 +122,9 @@ class FixedCertificate:
         if set(self.scaled) != set(CLASSES):
             wrong = sorted(set(self.scaled) ^ set(CLASSES))
             raise InputError(f"`scaled` must have one number for each of {', '.join(CLASSES)}; look at {wrong[0]!r}.")
+        check_range("t", self.t, _LEAST_T, 1.0)
+        for name, value in self.scaled.items():
+            check_range(f"scaled.{name}", value, -1.0, _LARGEST_SCALED)
         self.certificate()
 
     def certificate(self) -> Certificate:
@@ -223,7 +231,7 @@ class CountTable:
             self.bob.settings(),
             bound=self.epsilon.budget().bound,
             tail=self.epsilon.tail,
-            printed={name: value for name, value in asdict(self.printed).items() if value is not None},
+            printed=given(self.printed),
             clock_hz=self.clock_hz,
             f_ec=self.f_ec or 1.0,
         )

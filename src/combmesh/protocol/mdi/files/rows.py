@@ -1,9 +1,13 @@
 """What count tables of all protocols refuse, in the same words."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Protocol
 
 from combmesh.ground.errors import InputError, check_range
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 class CountLike(Protocol):
@@ -11,6 +15,11 @@ class CountLike(Protocol):
 
     @property
     def errors(self) -> float | None: ...
+
+
+def given(printed: "DataclassInstance") -> dict[str, float]:
+    """The results that a file prints, by name."""
+    return {name: value for name, value in asdict(printed).items() if value is not None}
 
 
 def check_count(detected: float, errors: float | None) -> None:

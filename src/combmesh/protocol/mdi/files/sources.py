@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from combmesh.ground.errors import InputError, check_positive, check_range
+from combmesh.ground.errors import InputError, check_range
+from combmesh.protocol.epsilon import check_failure
 from combmesh.protocol.mdi.epsilon import TERMS, EpsilonBudget
 from combmesh.protocol.mdi.settings import Settings
 
 SCHEMA_VERSION = 1
 _STRICT: dict[str, str] = {"extra": "forbid"}
 _SUM_TOLERANCE = 1e-6
+_DIMMEST, _BRIGHTEST = 1e-9, 100.0  # photons
+_CLOCKS_HZ = (1e-9, 1e15)
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,9 @@ class Intensity:
     o: float = 0.0
 
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+
+    def __post_init__(self) -> None:
+        check_intensities({"x": self.x, "y": self.y}, {"z": self.z, "o": self.o})
 
 
 @dataclass(frozen=True)
@@ -104,8 +110,8 @@ class Epsilon:
             raise InputError("`epsilon` must have `bound` or `total`, but has both.")
         for name in ("bound", "total", "correctness"):
             value = getattr(self, name)
-            if value is not None and not 0.0 < value < 1.0:
-                raise InputError(f"`{name}` must be above 0 and below 1, but is {value:g}.")
+            if value is not None:
+                check_failure(name, value)
 
     def secrecy(self, terms: int) -> float:
         """Total secrecy failure probability of a protocol whose sum has so many terms.
@@ -122,6 +128,14 @@ class Epsilon:
     def budget(self) -> EpsilonBudget:
         """The total, its shares and correctness of four-intensity MDI; refuses a `bound` that is too large for it."""
         return EpsilonBudget(self.secrecy(sum(TERMS.values())), self.correctness)
+
+
+def check_intensities(decoys: Mapping[str, float], others: Mapping[str, float]) -> None:
+    """Refuse mean photon numbers that no source has; those of decoys are divided by, so they must not be lost."""
+    for name, value in decoys.items():
+        check_range(name, value, _DIMMEST, _BRIGHTEST)
+    for name, value in others.items():
+        check_range(name, value, 0.0, _BRIGHTEST)
 
 
 def check_probability(chances: Mapping[str, float | None]) -> None:
@@ -141,7 +155,7 @@ def check_common(
     if schema_version != SCHEMA_VERSION:
         raise InputError(f"`schema_version` must be {SCHEMA_VERSION}, but is {schema_version}.")
     if clock_hz is not None:
-        check_positive("clock_hz", clock_hz)
+        check_range("clock_hz", clock_hz, *_CLOCKS_HZ)
     if f_ec is not None:
         check_range("f_ec", f_ec, 1.0, 100.0)
     if leak_bits is not None:
