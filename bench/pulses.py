@@ -1,5 +1,8 @@
 """Single pulses a second, beside a plain NumPy relay and, where it is installed, SeQUeNCe."""
 
+import importlib.util
+from math import log10
+
 import numpy as np
 
 from bench.timing import Row, best_s, row
@@ -34,6 +37,53 @@ def pulses_with_tags() -> list[Row]:
     return [row("pulses with tags, records and dead time", speed, "1/s")]
 
 
+def pulses_beside_sequence() -> list[Row]:
+    """SeQUeNCe's weak source, fibre and polarization detector: one user's arm, no interference and no Bell states."""
+    if importlib.util.find_spec("sequence") is None:
+        return []
+    rows = []
+    for efficiency, pulses in ((7.5e-3, 1 << 29), (0.1, 1 << 27)):
+        link = Link(efficiency, efficiency, Relay(1.0, 4e-8, 0.017, 0.048, 0.485, dead_time_ns=30.0), 2.5e9)
+        simulation = Simulation(LIGHT, link, pulses, 1)
+        speed = pulses / best_s(lambda simulation=simulation: simulate(simulation), 2)
+        peer = 100_000 / best_s(lambda efficiency=efficiency: _sequence_arm(efficiency, 100_000), 2)
+        rows.append(row(f"pulses with dead time at arm efficiency {efficiency:g}", speed, "1/s", "SeQUeNCe arm", peer))
+    return rows
+
+
+def _sequence_arm(efficiency: float, pulses: int) -> int:
+    """Clicks of one arm, photon by photon in SeQUeNCe's timeline (written for its version 0.8.5)."""
+    from sequence.components.detector import QSDetectorPolarization
+    from sequence.components.light_source import LightSource
+    from sequence.components.optical_channel import QuantumChannel
+    from sequence.kernel.timeline import Timeline
+    from sequence.topology.node import Node
+    from sequence.utils.encoding import polarization
+
+    class Sender(Node):
+        def get(self, photon, **_):
+            self.send_qubit("relay", photon)
+
+    timeline = Timeline(pulses * 400 + 10_000_000)
+    sender, relay = Sender("alice", timeline, seed=1), Node("relay", timeline, seed=2)
+    mean = float(LIGHT.intensity[0] @ LIGHT.probability[0])
+    source = LightSource("source", timeline, frequency=2.5e9, mean_photon_num=mean)
+    sender.add_component(source)
+    source.add_receiver(sender)
+    detector = QSDetectorPolarization("detector", timeline)
+    for place in (0, 1):
+        detector.set_detector(place, efficiency=1.0, dark_count=100.0, count_rate=1 / 30e-9)
+    relay.add_component(detector)
+    relay.set_first_component("detector")
+    fibre = QuantumChannel("fibre", timeline, -10.0 * log10(efficiency) / 1000.0, 1000.0, frequency=2.5e9)  # dB/m, m
+    fibre.set_ends(sender, "relay")
+    timeline.init()
+    detector.set_basis_list([0] * pulses, fibre.delay, 2.5e9)
+    source.emit([polarization["bases"][0][bit] for bit in np.random.default_rng(1).integers(0, 2, pulses)])
+    timeline.run()
+    return sum(len(times) for times in detector.get_photon_times())
+
+
 def _numpy_relay(link: Link, pulses: int, rng: np.random.Generator) -> int:
     """What one would write: arrays of sources, bits, phases and clicks of every pulse."""
     source = [rng.choice(4, pulses, p=LIGHT.probability[user]) for user in (0, 1)]
@@ -56,4 +106,4 @@ def _numpy_relay(link: Link, pulses: int, rng: np.random.Generator) -> int:
     return int(np.count_nonzero((number == 2) & ((clicks[0] | clicks[2]) & (clicks[1] | clicks[3]))))
 
 
-BENCHMARKS = (pulses_of_a_link, pulses_with_tags)
+BENCHMARKS = (pulses_of_a_link, pulses_with_tags, pulses_beside_sequence)

@@ -143,12 +143,12 @@ def inverted(reply):
 
 
 def beyond(request):
-    return say.ParityRequest(request.layers, request.starts, request.ends + np.int32(N_BITS))
+    return say.ParityRequest(request.n_questions, request.coded | np.uint8(1))
 
 
 def many(request):
     n = N_BITS + 2_000
-    return say.ParityRequest(np.zeros(n, np.int32), np.zeros(n, np.int32), np.ones(n, np.int32))
+    return say.ParityRequest(n, np.zeros(n, np.uint8))
 
 
 TAMPERED = {
@@ -291,11 +291,14 @@ def test_attack_a_block_cannot_be_started_twice():
 
 
 def test_attack_malformed_messages_cannot_be_made():
-    one = np.zeros(1, np.int32)
+    for n_questions, coded in ((0, np.zeros(0, np.uint8)), (2, np.zeros(1, np.uint8)), (1, np.zeros(8, np.uint8))):
+        with pytest.raises(InputError):
+            say.ParityRequest(n_questions, coded)
     with pytest.raises(InputError):
-        say.ParityRequest(one, one, np.zeros(2, np.int32))
-    with pytest.raises(InputError):
-        say.ParityRequest(one, one, np.zeros(1))
+        say.ParityRequest(1, np.zeros(1, np.int32))
+    for frame_bits in (0, 63, 65, 192):
+        with pytest.raises(InputError):
+            say.CascadeSetup(0, 100, frame_bits)
     with pytest.raises(InputError):
         say.ParityReply(b"a")
     for seed, tag in ((-1, 0), (2**256, 0), (0, -1), (0, 2**128), (0.0, 0), (0, True)):

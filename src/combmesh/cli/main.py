@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from combmesh import __version__
-from combmesh.cli import explain, key, pulses, rate, run, schema, sift, tags
+from combmesh.cli import attack, distill, explain, key, pulses, rate, run, schema, secret, sift, tags
 from combmesh.ground.errors import InputError, RunError
 
 DONE, FAILED, BAD_INPUT, NEEDS_A_PERSON, INTERRUPTED = 0, 1, 2, 3, 130
@@ -26,6 +26,9 @@ app.command("rate")(rate.rate)
 app.command("pulses")(pulses.pulses)
 app.command("tags")(tags.tags)
 app.command("sift")(sift.sift)
+app.command("distill")(distill.distill)
+app.add_typer(secret.app, name="secret")
+app.command("attack")(attack.attack)
 app.command("explain")(explain.explain)
 app.command("schema")(schema.schema)
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from combmesh.distill.ledger import Ledger, pattern_bits
-from combmesh.distill.messages import Abort, Message
+from combmesh.distill.messages import Abort
+from combmesh.distill.reconcile import Disclosed, Message
 from combmesh.distill.secret import key_from_bits
 from combmesh.distill.settings import Distilled, DistilSettings
 from combmesh.distill.verification import tag_bits_for
@@ -53,11 +54,11 @@ class Block:
         except CombmeshError as error:
             return self.stop(f"no key: {error}")
 
-    def record_parities(self, n_questions: int) -> None:
-        """One round trip: Alice's parities, and as many bits that Bob's reactions can tell."""
+    def record(self, disclosed: Disclosed) -> None:
+        """One round trip of the reconciliation."""
         self.n_requests += 1
-        self.ledger.record("alice", "parity", n_questions)
-        self.ledger.record("bob", "reaction", n_questions)
+        self.ledger.record("alice", "parity", disclosed.alice)
+        self.ledger.record("bob", disclosed.kind, disclosed.bob)
 
     def check_disclosed(self, n_errors: int) -> None:
         """A count of Alice's bits below log2 of the number of patterns of `n_errors` errors cannot be honest.

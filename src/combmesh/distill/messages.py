@@ -15,30 +15,34 @@ from combmesh.ground.errors import InputError
 
 @dataclass(frozen=True)
 class CascadeSetup:
-    """Bob begins: the public seed (128 bits) of all permutations and masks, and the length of the block."""
+    """Bob begins: the public seed (128 bits) of all orders and masks, and how the block is cut in frames."""
 
     seed: int
     n_bits: int
+    frame_bits: int
 
     def __post_init__(self) -> None:
         _check_int("seed", self.seed, 0, 2**128 - 1)
-        _check_int("n_bits", self.n_bits, 1, 2**31 - 2)
+        _check_int("n_bits", self.n_bits, 1, 2**29)
+        _check_int("frame_bits", self.frame_bits, 64, self.n_bits + 63)
+        if self.frame_bits % 64:
+            raise InputError(f"`frame_bits` must be a multiple of 64, but is {self.frame_bits}.")
 
 
 @dataclass(frozen=True, eq=False)
 class ParityRequest:
-    """Bob asks for the parities of the places [starts, ends) in the orders `layers`; int32, shape (question,)."""
+    """Bob asks `n_questions`: addresses of Cascade, as `coded` bytes, one to seven for each question."""
 
-    layers: NDArray[np.int32] = field(repr=False)
-    starts: NDArray[np.int32] = field(repr=False)
-    ends: NDArray[np.int32] = field(repr=False)
+    n_questions: int
+    coded: NDArray[np.uint8] = field(repr=False)
 
     def __post_init__(self) -> None:
-        for name in ("layers", "starts", "ends"):
-            _freeze(self, name, np.int32)
-        if not self.layers.size == self.starts.size == self.ends.size > 0:
-            sizes = f"{self.layers.size}, {self.starts.size} and {self.ends.size}"
-            raise InputError(f"`layers`, `starts` and `ends` must have one shape (question,), but have sizes {sizes}.")
+        _check_int("n_questions", self.n_questions, 1, 2**31 - 2)
+        _freeze(self, "coded", np.uint8)
+        if not self.n_questions <= self.coded.size <= 7 * self.n_questions:
+            raise InputError(
+                f"`coded` must have 1 to 7 bytes for each of {self.n_questions} questions, but has {self.coded.size}."
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +94,7 @@ class Amplify:
     seed: bytes = field(repr=False)
 
     def __post_init__(self) -> None:
+        _check_text("key_id", self.key_id)
         _check_int("length", self.length, 1, 2**31 - 2)
         if not isinstance(self.seed, bytes):
             raise InputError(f"`seed` must be bytes, but is of type {type(self.seed).__name__}.")
@@ -101,12 +106,18 @@ class Amplified:
 
     key_id: str
 
+    def __post_init__(self) -> None:
+        _check_text("key_id", self.key_id)
+
 
 @dataclass(frozen=True)
 class Abort:
     """This block gives no key, for the reason given."""
 
     reason: str
+
+    def __post_init__(self) -> None:
+        _check_text("reason", self.reason)
 
 
 Message = CascadeSetup | ParityRequest | ParityReply | Corrected | Verify | Verified | Amplify | Amplified | Abort
@@ -125,3 +136,8 @@ def _freeze(message: object, name: str, dtype: type[np.generic]) -> None:
 def _check_int(name: str, value: int, low: int, high: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise InputError(f"`{name}` must be a whole number from {low} to {high}, but is {value!r}.")
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise InputError(f"`{name}` must be a text, but is of type {type(value).__name__}.")

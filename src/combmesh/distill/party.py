@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from combmesh.distill import messages as say
 from combmesh.distill import toeplitz, verification
 from combmesh.distill.block import Block, Handler
-from combmesh.distill.cascade import ParityOracle, draw_setup, search, unpack_reply
 from combmesh.distill.ledger import Ledger
-from combmesh.distill.messages import Message
+from combmesh.distill.reconcile import REPLIES, REQUESTS, SETUPS, Answers, Asks, Message, alice_side, bob_side
 from combmesh.distill.secret import check_key_id
 from combmesh.distill.settings import HAS_KEY, NO_PRIVATE_BITS, STRINGS_DIFFER, Distilled, DistilSettings
 from combmesh.ground.errors import RunError
@@ -32,8 +31,8 @@ class Alice:
 
     def __init__(self, bits: Bits, settings: DistilSettings) -> None:
         self._block = Block(bits, settings)
-        self._expected: dict[type, Handler] = {say.CascadeSetup: self._on_setup}
-        self._oracle: ParityOracle | None = None
+        self._expected: dict[type, Handler] = dict.fromkeys(SETUPS, self._on_setup)
+        self._side: Answers | None = None
         self._offer: say.Amplify | None = None
 
     @property
@@ -54,20 +53,20 @@ class Alice:
         """Take one message of Bob and return the answers."""
         return self._block.take(message, self._expected)
 
-    def _on_setup(self, message: say.CascadeSetup) -> tuple[Message, ...]:
-        self._oracle = ParityOracle(self._block.bits, message)
-        self._expected = {say.ParityRequest: self._on_request, say.Corrected: self._on_corrected}
+    def _on_setup(self, message: Message) -> tuple[Message, ...]:
+        self._side = alice_side(self._block.settings.engine, self._block.bits, message)
+        self._expected = {**dict.fromkeys(REQUESTS, self._on_request), say.Corrected: self._on_corrected}
         return ()
 
-    def _on_request(self, message: say.ParityRequest) -> tuple[Message, ...]:
-        if self._oracle is None:
+    def _on_request(self, message: Message) -> tuple[Message, ...]:
+        if self._side is None:
             raise RunError("A request for parities came before the setup.")
-        reply = self._oracle.answer(message)
-        self._block.record_parities(message.layers.size)
+        reply, disclosed = self._side.answer(message)
+        self._block.record(disclosed)
         return (reply,)
 
     def _on_corrected(self, message: say.Corrected) -> tuple[Message, ...]:
-        self._oracle = None
+        self._side = None
         seed = verification.draw_hash_seed()
         tag = verification.linear_tag(self._block.bits, seed, self._block.tag_bits)
         self.ledger.record("alice", "verification tag", self._block.tag_bits)
@@ -100,9 +99,7 @@ class Bob:
 
     def __init__(self, bits: Bits, settings: DistilSettings) -> None:
         self._block = Block(bits, settings)
-        self._setup = draw_setup(self._block.bits.size)
-        self._search = search(self._block.bits, self._setup, settings.planned_qber)
-        self._asked: say.ParityRequest | None = None
+        self._side: Asks = bob_side(settings.engine, self._block.bits, settings.planned_qber, settings.schedule)
         self._n_flips = 0
         self._expected: dict[type, Handler] = {}
 
@@ -118,29 +115,23 @@ class Bob:
 
     def start(self) -> tuple[Message, ...]:
         """The setup and the first request."""
-        if self._asked is not None:
+        if self._expected or self.result is not None:
             raise RunError("This block has already been started.")
-        self._asked = next(self._search)
-        self._expected = {say.ParityReply: self._on_reply}
-        return (self._setup, self._asked)
+        self._expected = dict.fromkeys(REPLIES, self._on_reply)
+        return (self._side.setup, self._side.request)
 
     def receive(self, message: Message) -> tuple[Message, ...]:
         """Take one message of Alice and return the answers."""
         return self._block.take(message, self._expected)
 
-    def _on_reply(self, message: say.ParityReply) -> tuple[Message, ...]:
-        if self._asked is None:
-            raise RunError("A reply came before any request.")
-        replies = unpack_reply(self._asked, message)
-        self._block.record_parities(replies.size)
-        try:
-            self._asked = self._search.send(replies)
-        except StopIteration as end:
-            self._block.bits = end.value.bits
-            self._n_flips = end.value.n_errors
-            self._expected = {say.Verify: self._on_verify}
-            return (say.Corrected(),)
-        return (self._asked,)
+    def _on_reply(self, message: Message) -> tuple[Message, ...]:
+        self._block.record(self._side.take(message))
+        if self._side.request is not None:
+            return (self._side.request,)
+        self._block.bits = self._side.corrected.bits
+        self._n_flips = self._side.corrected.n_errors
+        self._expected = {say.Verify: self._on_verify}
+        return (say.Corrected(),)
 
     def _on_verify(self, message: say.Verify) -> tuple[Message, ...]:
         self.ledger.record("alice", "verification tag", self._block.tag_bits)

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from combmesh.distill.cascade import ScheduleName
 from combmesh.distill.ledger import ACCOUNTINGS, Accounting
+from combmesh.distill.reconcile import Engine, check_engine
 from combmesh.distill.secret import SecretKey
 from combmesh.ground.errors import InputError, check_range
 
@@ -20,13 +22,15 @@ class DistilSettings:
     correctness. `budget_bits`: private bits of the block before the leak is subtracted, from the decoy analysis; the
     terms in the failure probabilities of secrecy are already subtracted there. `accounting`: which disclosed bits
     count, see the ledger. `correctness`: largest probability that both keys differ unnoticed; the verification tag is
-    as short as it allows.
+    as short as it allows. `engine` and `schedule`: how Bob finds his errors, see `reconcile`; the latter is Cascade's.
     """
 
     planned_qber: float
     budget_bits: float
     accounting: Accounting = "one-sided"
     correctness: float = 1e-15
+    engine: Engine = "cascade"
+    schedule: ScheduleName = "fast"
 
     def __post_init__(self) -> None:
         check_range("planned_qber", self.planned_qber, low=0.0, high=0.49)
@@ -34,6 +38,7 @@ class DistilSettings:
         check_range("correctness", self.correctness, low=1e-30, high=1.0)
         if self.accounting not in ACCOUNTINGS:
             raise InputError(f"`accounting` must be one of {', '.join(ACCOUNTINGS)}, but is {self.accounting!r}.")
+        check_engine(self.engine, self.schedule)
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,16 @@
 """One block of one pair: light to counts, counts to key length, bits to key."""
 
+import hashlib
 import os
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from combmesh.distill.authentication import PAIR_BYTES, POINT_BYTES, MemoryPool
 from combmesh.distill.local import exchange
-from combmesh.distill.party import Alice, Bob
 from combmesh.distill.secret import SecretKey
+from combmesh.distill.session import BlockName, Session
 from combmesh.distill.settings import DistilSettings
 from combmesh.ground.rng import stream
 from combmesh.link.relay import Link
@@ -19,6 +21,8 @@ from combmesh.protocol.mdi.keyrate import KeyLength
 from combmesh.protocol.mdi.rules import BlockRule, Reconciliation
 from combmesh.protocol.mdi.settings import Settings
 from combmesh.protocol.mdi.tally import Tally, draw_tally, expected_tally
+
+Bits = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -139,8 +143,8 @@ def _distilled(
     alice_bits, bob_bits = sifted_pair(int(tally.detected[ZZ]), int(tally.errors[ZZ]), rng)
     accounting, correctness = rules.reconciliation.accounting, rules.judgement.budget.correctness
     settings = DistilSettings(planned_qber, before_leak.signed_bits, accounting, correctness)
-    alice, bob = Alice(alice_bits, settings), Bob(bob_bits, settings)
-    at_alice, at_bob = exchange(alice, bob)
+    alice, bob = _sessions(task, alice_bits, bob_bits, settings)
+    at_alice, at_bob = (sealed.distilled for sealed in exchange(alice, bob))
     leak_bits = alice.ledger.leak_bits(settings.accounting)
     length = block_key(plan, tally, rules.judgement, leak_bits=leak_bits)
     shannon_bits = tally.detected[ZZ] * binary_entropy(tally.qber_z)
@@ -151,6 +155,18 @@ def _distilled(
     key = at_alice.key
     report = _report(task, tally, planned, length, f_ec, key.n_bits, key.key_id, "key")
     return BlockResult(report, at_alice.key, at_bob.key)
+
+
+def _sessions(task: BlockTask, alice: Bits, bob: Bits, settings: DistilSettings) -> tuple[Session, Session]:
+    """Both ends of a block, with the pads that a pre-shared secret of the two users would hold."""
+    point, pads = os.urandom(POINT_BYTES), os.urandom(PAIR_BYTES)
+    pools = MemoryPool(point), MemoryPool(point)
+    for pool in pools:
+        pool.add("pre-shared", pads)
+    channel = task.channel
+    address = f"{channel.alice}/{channel.bob}/{channel.line}/{task.block}"
+    name = BlockName(address, hashlib.sha256(address.encode()).hexdigest())
+    return Session("alice", alice, settings, name, pools[0]), Session("bob", bob, settings, name, pools[1])
 
 
 def sifted_pair(n_bits: int, n_errors: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -1,0 +1,1 @@
+"""Frames of bytes over a connection; nothing here knows what they mean."""
