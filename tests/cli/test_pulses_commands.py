@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from combmesh.config.counts import load_counts
+from combmesh.link.gains import gain, yield_11
 from combmesh.link.timetags.reading import read_tags
 from combmesh.link.timetags.tags import TimeTags
 from combmesh.link.timetags.writing import write_tags
@@ -120,20 +121,46 @@ def test_limit_g2_of_a_single_photon_source(tmp_path):
     assert g2["period_ps"] == pytest.approx(3128, abs=0.1)
 
 
+def test_exact_photon_numbers_are_kept_on_request(tmp_path):
+    """Every announced and wrong pulse once; single photons at the yield of Ma & Razavi 2012 (`yield_11`)."""
+    (tmp_path / "link.toml").write_text(LINK)
+    command = ("pulses", tmp_path / "link.toml", "--photons", "--workers", 1)
+    found = document(*command)
+    assert found["p_value"] > 1e-4
+    assert len(found["by_number"]) == 16
+    for row in found["rows"]:
+        by_number = found["by_number"][row["pair"]]
+        assert np.shape(by_number["announced"]) == np.shape(by_number["wrong"]) == (8, 8)
+        assert np.sum(by_number["announced"]) == row["detected"]
+        assert np.sum(by_number["wrong"]) == row["errors"]
+    zz = next(row for row in found["rows"] if row["pair"] == "zz")
+    singles = yield_11(0.3, 0.2, 1e-6) * zz["sent"] * (0.5 * np.exp(-0.5)) ** 2
+    live = zz["expected_detected"] / (zz["sent"] * sum(gain(0.15, 0.1, True, True, 1e-6, 1.0)))  # of the dead time
+    assert found["by_number"]["zz"]["announced"][1][1] == pytest.approx(live * singles, abs=5 * singles**0.5)
+    assert "had one photon from each user" in combmesh(*command, "-n", "1e6").stdout
+    assert "by_number" not in document(*command[:2], "-n", "1e5")
+    (tmp_path / "laser.toml").write_text(LINK + '[phase]\nkind = "laser"\n')
+    refused = combmesh("pulses", tmp_path / "laser.toml", "--photons")
+    assert refused.returncode == 2
+    assert "`phase` must be randomised where photon numbers are kept" in refused.stderr
+
+
 def test_exact_keep_goes_on_after_a_stop(tmp_path):
     """Stopped in the middle and started again, the tally is that of one run."""
     (tmp_path / "link.toml").write_text(LINK)
-    command = ["pulses", tmp_path / "link.toml", "-n", "6e7", "--workers", 1, "--json"]
+    command = ["pulses", tmp_path / "link.toml", "-n", "1.5e8", "--workers", 1, "--json"]
     whole = json.loads(combmesh(*command).stdout)
     kept = tmp_path / "kept.json"
     running = subprocess.Popen([*COMMAND, *map(str, command), "--keep", str(kept)], stderr=subprocess.PIPE)
     for _ in range(600):
-        if kept.exists() or running.poll() is not None:
+        if running.poll() is not None or (kept.exists() and json.loads(kept.read_text())["pulses"]):
             break
         time.sleep(0.1)
     running.send_signal(signal.SIGINT)
     running.wait(60)
     again = json.loads(combmesh(*command, "--keep", kept).stdout)
+    assert 0 < again["kept_pulses"] < again["pulses"] == 1.5e8
+    assert json.loads(combmesh(*command, "--keep", kept).stdout)["kept_pulses"] == 1.5e8
     assert again["rows"] == whole["rows"]
     assert again["clicks"] == whole["clicks"]
 
@@ -155,7 +182,14 @@ def test_bad_input_gets_a_sentence_and_exit_code_2(night, tmp_path):
         (("pulses", tmp_path / "laser.toml"), "phase.kind"),
         (("pulses", link, "--folder", tmp_path, "--keep", tmp_path / "k"), "cannot stand beside `--folder`"),
         (("pulses", link, "--folder", relay), "cannot be made"),
+        (("pulses", link, "--keep", tmp_path / "no" / "kept"), "cannot be written: No such file or directory"),
         (("tags", tmp_path / "none.ptu"), "does not exist"),
+        (("tags", relay, "--export", tmp_path), "cannot be written: it is a folder"),
+        (("tags", relay, "--plot", tmp_path / "no" / "x.png"), "cannot be written: there is no folder"),
+        (("tags", relay, "--period-ps", "10000", "--window-ps", "0"), "`window_ps` must be at least"),
+        (("sift", relay, alice, bob, "-o", tmp_path / "no" / "x.toml"), "cannot be written: there is no folder"),
+        (("sift", relay, alice, bob, "-o", table, "--search-ms", "100"), "`--search-ms` must be at most 82.5"),
+        (("sift", relay, alice, bob, "-o", table, "--channels", "1,0,2,3"), "are the channels those of 1H, 1V, 2H, 2V"),
         (("tags", tmp_path / "empty.h5"), "is empty"),
         (("tags", relay, "--pair", "0"), "`--pair` must be two channels"),
         (("tags", relay, "--pair", "0,9"), "`--pair` names channel 9"),

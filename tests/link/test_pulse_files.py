@@ -1,6 +1,7 @@
 """Files of a simulated night: records, tags, and a tally to go on from."""
 
 import json
+import os
 from dataclasses import replace
 
 import h5py
@@ -25,17 +26,20 @@ LIGHT = Light(np.array([[0.0, 0.5], [0.0, 0.5]]), np.array([[0.4, 0.6], [0.4, 0.
 LINK = Link(0.1, 0.05, Relay(dead_time_ns=20.0, jitter_fwhm_ps=60.0), 2.5e9)
 
 
+FOUR_SOURCES = RecordHead(2.5e9, {letter: SourceKind(0.1, 0.25, "X") for letter in "oxyz"})
+
+
 @pytest.mark.parametrize("pulses", [0, 1, 7, 8, 1003])
 def test_exact_records_come_back_as_written(tmp_path, pulses):
     rng = np.random.default_rng(1)
     source, bit = rng.integers(0, 4, pulses).astype(np.uint8), rng.integers(0, 2, pulses).astype(np.uint8)
     cuts = sorted(rng.integers(0, pulses + 1, 4))
-    with RecordWriter(tmp_path / "user.h5", HEAD) as writer:
+    with RecordWriter(tmp_path / "user.h5", FOUR_SOURCES) as writer:
         for begin, end in zip([0, *cuts], [*cuts, pulses], strict=True):
             writer.append(source[begin:end], bit[begin:end])
     with RecordReader(tmp_path / "user.h5") as reader:
         assert reader.pulses == pulses
-        assert reader.head == HEAD
+        assert reader.head == FOUR_SOURCES
         for first in range(0, pulses, 104):
             for mine, theirs in zip(reader.piece(first, 104), (source, bit), strict=True):
                 assert np.array_equal(mine, theirs[first : first + 104])
@@ -56,7 +60,16 @@ def test_bad_records_get_a_sentence(tmp_path):
     def shortened(file):
         file["bit"].resize((3,))
 
+    def nested(file):
+        del file["bit"]
+        file.create_group("bit")
+
     cases = {
+        spoilt("many.h5", lambda file: file["source"].write_direct(np.full(20, 255, np.uint8))): None,
+        spoilt("word.h5", lambda file: file.attrs.update(version="new")): "has version new",
+        spoilt("list.h5", lambda file: file.attrs.update(sources="[1]")): "is damaged",
+        spoilt("minus.h5", lambda file: file.attrs.update(pulses=-5)): "is damaged",
+        spoilt("group.h5", nested): "is damaged",
         tmp_path / "none.h5": "does not exist",
         tmp_path: "is not a file",
         spoilt("foreign.h5", lambda file: file.attrs.update(format="x")): "not a record of a user",
@@ -67,9 +80,38 @@ def test_bad_records_get_a_sentence(tmp_path):
     }
     (tmp_path / "text.h5").write_text("hello")
     cases[tmp_path / "text.h5"] = "is not a record of a user, or is damaged"
+    cases.pop(tmp_path / "many.h5")
+    with (
+        RecordReader(tmp_path / "many.h5") as reader,
+        pytest.raises(InputError, match="a source that it does not name"),
+    ):
+        reader.piece(0, 80)
     for path, sentence in cases.items():
         with pytest.raises(InputError, match=sentence), RecordReader(path):
             pass
+
+
+def test_attack_nobody_else_reads_a_record_at_any_moment(tmp_path):
+    mask = os.umask(0)
+    try:
+        with RecordWriter(tmp_path / "user.h5", HEAD) as writer:
+            writer.append(np.zeros(80, np.uint8), np.zeros(80, np.uint8))
+            assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+        assert (tmp_path / "user.h5").stat().st_mode & 0o777 == 0o600
+        simulation = Simulation(LIGHT, LINK, 1000, 1, tags=True, records=True)
+        simulate_to_files(simulation, tmp_path, (HEAD, HEAD), Tagger())
+    finally:
+        os.umask(mask)
+    assert {(tmp_path / name).stat().st_mode & 0o777 for name in ("alice.h5", "bob.h5")} == {0o600}
+
+
+def test_bad_codes_are_not_written(tmp_path):
+    with (
+        pytest.raises(InputError, match="takes sources below 2 and bits 0 and 1"),
+        RecordWriter(tmp_path / "user.h5", HEAD) as writer,
+    ):
+        writer.append(np.full(8, 2, np.uint8), np.zeros(8, np.uint8))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_exact_a_failed_writer_leaves_no_record(tmp_path):
@@ -168,6 +210,16 @@ def test_bad_checkpoint_gets_a_sentence(tmp_path):
     save(path, simulation, simulate(simulation))
     with pytest.raises(InputError, match="belongs to another simulation"):
         load(path, replace(simulation, seed=7))
+    kept = json.loads(path.read_text())
+    for spoilt in (
+        {"pulses": 7},
+        {"pulses": -BLOCK},
+        {"sent": [[1]]},
+        {"sent": (2 * simulate(simulation).sent).tolist()},
+    ):
+        path.write_text(json.dumps(kept | spoilt))
+        with pytest.raises(InputError, match="or is damaged"):
+            load(path, simulation)
     for text in ("", "[]", json.dumps({"format": "combmesh pulses"})):
         path.write_text(text)
         with pytest.raises(InputError, match="is not the tally of a stopped simulation"):

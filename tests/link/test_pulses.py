@@ -1,5 +1,6 @@
 """The pulses engine against its own plain loop, plain detectors and plain selection, and in its limits."""
 
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -8,12 +9,13 @@ from scipy.stats import chi2, chi2_contingency, poisson
 
 from combmesh.ground.errors import InputError
 from combmesh.link.gains import yield_11
-from combmesh.link.pulses import engine
+from combmesh.link.pulses import emission, engine
 from combmesh.link.pulses.bell import PSI_MINUS, PSI_PLUS, announce
-from combmesh.link.pulses.detectors import Clicks, Detectors, Receiver, receiver_of
+from combmesh.link.pulses.detectors import Clicks, Detectors, Receiver, gates_of, receiver_of
 from combmesh.link.pulses.emission import BLOCK
 from combmesh.link.pulses.engine import Simulation, simulate, simulate_part
-from combmesh.link.pulses.light import Light, Phase
+from combmesh.link.pulses.light import Light, Phase, bench_of
+from combmesh.link.pulses.periods import pulse_at, pulse_start
 from combmesh.link.relay import Link, Relay
 
 FALSE_ALARM = 1e-6
@@ -212,8 +214,8 @@ def test_exact_dead_time_is_that_of_a_plain_loop():
     detector = rng.integers(0, 4, 5000).astype(np.uint8)
     detectors = Detectors(Receiver(2500, np.inf, 400.0, 400.0), 0)
     halves = [
-        detectors.register(Clicks(time_ps[:2500], detector[:2500]), (time_ps[2500] - 200) / 400.0, rng),
-        detectors.register(Clicks(time_ps[2500:], detector[2500:]), np.inf, rng),
+        detectors.register(Clicks(time_ps[:2500], detector[:2500]), int(time_ps[2500]) - 200, rng),
+        detectors.register(Clicks(time_ps[2500:], detector[2500:]), 1 << 40, rng),
     ]
     got = [(int(t), int(d)) for part in halves for t, d in zip(part.time_ps, part.detector, strict=True)]
     assert sorted(got) == plain_register(time_ps, detector, 2500)
@@ -268,9 +270,10 @@ def test_exact_dead_time_and_ceiling_limit_the_registered_rate():
     for d in range(4):
         assert np.diff(clicks[0].time_ps[clicks[0].detector == d]).min() >= 30_000
     limited = Link(0.3, 0.3, Relay(1.0, 1e-4, max_count_rate_hz=1e7), 2.5e9)
-    tally = simulate(Simulation(FOUR, limited, 40 * BLOCK, 17))
-    first, share = 40 * BLOCK, 1e7 / 2.5e9  # the first block has nothing to go by
-    assert (tally.clicks.sum() / 4 - 0.05 * BLOCK) / first == pytest.approx(share, rel=0.15)
+    for pulses in (BLOCK // 2, 8 * BLOCK):
+        expected = 4 * 1e7 / 2.5e9 * pulses
+        tally = simulate(Simulation(FOUR, limited, pulses, 17))
+        assert tally.clicks.sum() == pytest.approx(expected, abs=5 * expected**0.5)
 
 
 def test_limit_laser_phase_is_coherent_and_flagged():
@@ -291,9 +294,14 @@ def test_limit_laser_phase_is_coherent_and_flagged():
 def test_exact_laser_phase_diffuses_by_its_linewidth():
     """Mean cos of the change over n pulses is exp(-2 pi linewidth n T / 2), also across the borders of blocks."""
     light = one_source(0.2, phase=Phase("laser", linewidth_hz=2e3))
-    run = engine._Run(Simulation(light, perfect(), 400 * BLOCK, 19))
-    steps = np.diff(run._phases)
-    assert np.var(steps) == pytest.approx(2 * np.pi * 2e3 * BLOCK / 2.5e9, rel=0.35)
+    run = engine._Run(Simulation(light, perfect(), 10**14, 19))
+    last = engine._SPAN - 1
+    walks = [run._walk(block) for block in range(last - 400, last + 400)]
+    assert all(one.end == next_one.start for one, next_one in pairwise(walks))
+    steps = [walk.end - walk.start for walk in walks]
+    assert np.var(steps) == pytest.approx(2 * np.pi * 2e3 * BLOCK / 2.5e9, rel=0.25)
+    far = [run._walk(block).start for block in range(0, 40 * engine._SPAN, engine._SPAN)]
+    assert np.var(np.diff(far)) == pytest.approx(2 * np.pi * 2e3 * engine._SPAN * BLOCK / 2.5e9, rel=1.0)
 
 
 def test_exact_records_hold_every_pulse_and_its_sources():
@@ -331,6 +339,120 @@ def test_limit_no_light_and_no_dark_counts_give_nothing():
     assert tally.sent.sum() == 5_000_000
 
 
+def test_exact_tally_does_not_depend_on_what_is_handed_out():
+    relay = Relay(1.0, 1e-3, 0.02, 0.05, 0.47, jitter_fwhm_ps=500.0)
+    link = Link(0.2, 0.1, relay, 2.5e9)
+    bare = simulate(Simulation(FOUR, link, 2 * BLOCK, 22))
+    full = simulate(Simulation(FOUR, link, 2 * BLOCK, 22, tags=True, records=True))
+    for name in ("sent", "detected", "errors", "clicks"):
+        assert np.array_equal(getattr(bare, name), getattr(full, name)), name
+
+
+def test_limit_a_weak_pulse_never_gives_two():
+    """Of pulses with any click at a mean of 1e-12, one in 2e12 has a second; by 1 - exp(-mean) it was one in 2e4."""
+    rng = np.random.default_rng(23)
+    assert all(emission._poisson(rng, 1e-12, True) == 1 for _ in range(300_000))
+    twos = np.bincount([emission._poisson(rng, 0.1, True) for _ in range(100_000)])
+    law = poisson.pmf(np.arange(1, 5), 0.1) / -np.expm1(-0.1) * 100_000
+    assert chi2.sf(((twos[1:5] - law)[:3] ** 2 / law[:3]).sum(), 2) > FALSE_ALARM
+
+
+def test_exact_the_faintest_link_still_clicks_as_often_as_it_should():
+    link = Link(0.0, 0.0, Relay(1.0, 1e-17), 2.5e9)
+    choice = emission.choice_of(bench_of(FOUR, link))
+    assert choice.any_click == pytest.approx(4e-17, rel=1e-9)
+    assert simulate(Simulation(FOUR, link, 4 * BLOCK, 24)).clicks.sum() == 0
+
+
+def test_limit_sources_that_are_never_chosen_are_never_sent():
+    cumulative = emission.shares(np.array([0.0, 0.1, 0.2, 0.3, 0.1, 0.0]))
+    assert cumulative[0] == 0.0
+    assert cumulative[4] == cumulative[5] == 1.0  # exactly: a draw below 1 ends at pair 4
+    rarely = changed(FOUR, probability=np.array([[0.5, 0.0, 0.5, 0.0], [0.0, 0.3, 0.7, 0.0]]))
+    for thinned in (True, False):
+        sent = simulate(Simulation(rarely, LINK, BLOCK, 25, thinned)).sent
+        assert np.array_equal(sent > 0, (rarely.probability[0][:, None] * rarely.probability[1]) > 0)
+
+
+def test_exact_an_emission_does_not_depend_on_the_room_it_is_given(monkeypatch):
+    def run():
+        simulation = Simulation(FOUR, LINK, BLOCK, 26, tags=True, records=True)
+        return simulate_part(simulation, 0)
+
+    wide, room = run(), emission._room
+    monkeypatch.setattr(emission, "_room", lambda bench, choice, pulses, scale: room(bench, choice, 500 * scale, 1))
+    narrow = run()
+    assert np.array_equal(wide.clicks.time_ps, narrow.clicks.time_ps)
+    assert np.array_equal(wide.records.bit, narrow.records.bit)
+
+
+@pytest.mark.parametrize("clock_hz", [2.5e9, 1.7e9, 3e9, 1e9 / 7])
+@pytest.mark.parametrize("pulse", [0, 1, 12_345, 10**9 + 7, 2 * 10**13])
+def test_exact_pulses_begin_where_whole_numbers_say(clock_hz, pulse):
+    """Beside fractions of Python's integers; after 2e13 pulses a product of floats is off by ps."""
+    period_ps = 1e12 / clock_hz
+    start, rest = pulse_start(pulse, period_ps)
+    exact = pulse * Fraction(period_ps)
+    assert abs(float(exact - start) - rest) < 0.005
+    for past in (0, 1, 200, int(period_ps) - 2):
+        found, since = pulse_at(start + 1 + past, period_ps)
+        assert found == pulse
+        assert since == pytest.approx(past + 1.5 - rest, abs=0.005)
+
+
+@pytest.mark.parametrize("clock_hz", [1.7e9, 3e9])
+def test_exact_dark_counts_of_a_broken_period_stay_in_their_pulse(clock_hz):
+    """A whole ps at the border belongs to one pulse for the source and for the gate alike."""
+    link = Link(0.0, 0.0, Relay(1.0, 0.3), clock_hz)
+    simulation = Simulation(FOUR, link, BLOCK, 27, tags=True)
+    sent, clicks = engine._Run(simulation).block(Detectors(receiver_of(link), 0), 0)
+    assert np.array_equal(np.unique(gates_of(clicks.time_ps, 1e12 / clock_hz, 1e12 / clock_hz)), sent.pulse)
+
+
+def test_exact_time_tags_keep_their_ps_after_hours():
+    """Light without jitter comes in the middle of its period, also after 1e13 pulses of 3 GHz."""
+    link = Link(0.5, 0.5, Relay(), 3e9)
+    run = engine._Run(Simulation(FOUR, link, 3 * 10**13, 28))
+    block = 10**13 // BLOCK
+    sent, clicks = run.block(run.detectors_at(block), block)
+    middle = [int(np.floor((pulse + Fraction(1, 2)) * Fraction(1e12 / 3e9))) for pulse in sent.pulse[:500].tolist()]
+    assert set(np.unique(clicks.time_ps)[:500].tolist()) == set(middle)
+
+
+def test_exact_photon_numbers_of_number_states_are_theirs():
+    """Also of pulses that are announced for a neighbour's click."""
+    light = Light(np.array([[1.0, 2.0]] * 2), np.full((2, 2), 0.5), np.array([False, True]), statistics="fock")
+    relay = Relay(1.0, 1e-3, jitter_fwhm_ps=900.0)
+    tally = simulate(Simulation(light, Link(0.05, 0.05, relay, 2.5e9), 2_000_000, 29))
+    numbers = tally.by_number[..., 0]
+    for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        assert numbers[i, j, i + 1, j + 1] == numbers[i, j].sum() == tally.detected[i, j].sum() > 0
+
+
+def test_exact_detectors_that_never_rest_are_followed_once(monkeypatch):
+    """A dead time of a thousand clicks is not forgotten: parts then follow one another, and no block is run twice."""
+    monkeypatch.setattr(engine, "BLOCKS_AT_ONCE", 2)
+    tired = Link(0.3, 0.3, Relay(1.0, 1e-3, dead_time_ns=20_000.0), 2.5e9)
+    simulation, blocks, emit = Simulation(FOUR, tired, 8 * BLOCK, 30), [], engine.emit
+    monkeypatch.setattr(engine, "emit", lambda *call: blocks.append(call[3]) or emit(*call))
+    two = simulate(simulation, workers=2)
+    assert blocks == [block * BLOCK for block in range(8)]
+    whole = simulate_part(simulation, 0).tally + simulate_part(simulation, 2).tally
+    whole += simulate_part(simulation, 4).tally + simulate_part(simulation, 6).tally
+    assert np.array_equal(two.clicks, whole.clicks)
+    assert np.array_equal(two.detected, whole.detected)
+
+
+def test_exact_a_pause_is_not_seen_while_stray_clicks_may_be_missing():
+    detectors = Detectors(Receiver(1000, np.inf, 400.0, 400.0), 0, 5000)
+    rng = np.random.default_rng(31)
+    detector = np.arange(4, dtype=np.uint8)
+    detectors.register(Clicks(np.full(4, 4000), detector), 5500, rng)
+    assert not detectors.settled
+    detectors.register(Clicks(np.full(4, 6100), detector), 7000, rng)
+    assert detectors.settled
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
@@ -340,6 +462,19 @@ def test_limit_no_light_and_no_dark_counts_give_nothing():
         (lambda: changed(FOUR, phase=Phase("laser"), photons=True), "`phase` must be"),
         (lambda: one_source(0.5, statistics="fock"), "whole photon numbers"),
         (lambda: Simulation(FOUR, LINK, 0, 1), "`pulses` must be at least 1"),
+        (lambda: Simulation(FOUR, Link(0.1, 0.1, Relay(), 1e6), 10**14, 1), "`pulses` must be at most 46116860184.*53"),
+        (lambda: Simulation(FOUR, Link(0.1, 0.1, Relay(), 1e12), 10, 1), "`clock_hz` must be at most 1e.11"),
+        (
+            lambda: simulate(Simulation(FOUR, perfect(dark_count_probability=1.0), 10, 1)),
+            "`dark_count_probability` must",
+        ),
+        (
+            lambda: Light(np.full((2, 17), 0.1), np.full((2, 17), 1 / 17), np.zeros(17, bool)),
+            "`sources` must be at most",
+        ),
+        (lambda: Link(0.1, 0.1, Relay(jitter_fwhm_ps=1e6), 2.5e9), "`jitter_fwhm_ps` must be at most 1000 periods"),
+        (lambda: Relay(gate_ps=1e-300), "`gate_ps` must be at least 2"),
+        (lambda: Relay(dead_time_ns=1e30), "`dead_time_ns` must be at most"),
         (lambda: simulate(Simulation(one_source(60.0), LINK, 10, 1)), "`intensity` must be at most 50"),
         (lambda: Link(0.1, 0.1, Relay(gate_ps=500.0), 2.5e9), "`gate_ps` must be at most the period of 400 ps"),
     ],

@@ -13,7 +13,7 @@ from combmesh.link.timetags.reading import read_tags
 from combmesh.link.timetags.tags import TimeTags
 from combmesh.link.timetags.writing import write_tags
 from combmesh.protocol.mdi.settings import Settings
-from combmesh.protocol.mdi.sifted_file import read_sifted, write_sifted
+from combmesh.protocol.mdi.sifted_file import SiftedBits, announcement_digest, read_sifted, write_sifted
 from combmesh.protocol.mdi.sifting import settings_of, sift
 from combmesh.protocol.mdi.single_pulses import light_of, record_head, tally_of
 
@@ -103,9 +103,61 @@ def test_exact_a_record_that_begins_later(tmp_path):
     assert np.array_equal(late.alice, whole.alice[whole.rounds >= 1000])
 
 
+def test_exact_a_record_that_begins_earlier_and_one_that_ends_earlier(tmp_path):
+    """Bob's record has 90,000 pulses before the relay's first and Alice's ends early."""
+    night(tmp_path, Relay(1.0, 1e-6, 0.015, 0.03, 0.48), Tagger())
+    whole = sifted(tmp_path)
+    with RecordReader(tmp_path / "bob.h5") as bob, RecordReader(tmp_path / "alice.h5") as alice:
+        his, hers, head = bob.piece(0, PULSES), alice.piece(0, 3_000_001), bob.head
+    with RecordWriter(tmp_path / "bob.h5", head) as writer:
+        writer.append(*(column[7:90_007] for column in his))
+        writer.append(*his)
+    with RecordWriter(tmp_path / "alice.h5", head) as writer:
+        writer.append(*hers)
+    found = sifted(tmp_path, search_pulses=100_000)
+    assert found.bob_offset == -90_000
+    assert found.tally.pulses == 3_000_001
+    assert np.array_equal(found.rounds, whole.rounds[whole.rounds < 3_000_001])
+
+
+def test_exact_a_tagger_that_starts_long_before_the_light(tmp_path):
+    """Dark counts of 50 ms before the first pulse, and after the last, change nothing."""
+    engine = night(tmp_path, Relay(1.0, 1e-6, 0.015, 0.03, 0.48), Tagger())
+    tags, rng = read_tags(tmp_path / "relay.h5"), np.random.default_rng(5)
+    before, after = (np.sort(rng.integers(0, 5 * 10**10, 450)) for _ in range(2))
+    time_ps = tags.time_ps + 5 * 10**10
+    time_ps = np.concatenate([before, time_ps, time_ps[-1] + 1 + after])
+    channel = [rng.integers(0, 4, 450).astype(np.uint8) for _ in range(2)]
+    longer = TimeTags(np.concatenate([channel[0], tags.channel, channel[1]]), time_ps, "example")
+    assert_same(sifted(tmp_path, tags=longer).tally, engine)
+
+
+@pytest.mark.parametrize(
+    ("channels", "what"),
+    [((1, 0, 2, 3), "Z announced as psi-minus"), ((0, 2, 1, 3), "Z announced as psi-plus"), ((0, 3, 2, 1), "X")],
+)
+def test_bad_order_of_channels_is_seen_in_the_bits(tmp_path, channels, what):
+    """Two exchanged detectors turn one Bell state into the other, or into none: most of its bits are wrong."""
+    night(tmp_path, Relay(1.0, 1e-6, 0.015, 0.03, 0.48), Tagger(), arms=(0.3, 0.3))
+    sifted(tmp_path)
+    sifted(tmp_path, channels=(2, 3, 0, 1))  # outputs 1 and 2 exchanged: the same states
+    with pytest.raises(InputError, match=f"bits in {what}.*are the channels"):
+        sifted(tmp_path, channels=channels)
+
+
 def test_bad_nights_get_a_sentence(tmp_path):
     night(tmp_path, Relay(1.0, 1e-6, 0.015, 0.03, 0.48), Tagger(), pulses=2_000_000)
     tags = read_tags(tmp_path / "relay.h5")
+    with pytest.raises(InputError, match="must be at most 8257535 pulses either way, but is 8257536"):
+        sifted(tmp_path, search_pulses=8_257_536)
+    with RecordWriter(tmp_path / "none.h5", record_head(BOB, 2.5e9, "measured")):
+        pass
+    with (
+        RecordReader(tmp_path / "alice.h5") as alice,
+        RecordReader(tmp_path / "none.h5") as none,
+        pytest.raises(InputError, match="has 0 pulses, all alike"),
+    ):
+        sift(tags, alice, none)
     rng = np.random.default_rng(3)
     noise = TimeTags(tags.channel, np.sort(rng.integers(0, tags.time_ps[-1], tags.time_ps.size)), "noise")
     with pytest.raises(InputError, match="No clock is seen"):
@@ -139,11 +191,14 @@ def test_exact_sifted_bits_come_back_and_only_their_user_reads_them(tmp_path):
     rng = np.random.default_rng(4)
     bits, rounds = rng.integers(0, 2, 1001).astype(np.uint8), np.sort(rng.integers(0, 10**12, 1001))
     path = tmp_path / "alice.bits"
-    write_sifted(path, bits, rounds, "simulated")
+    digest = announcement_digest(rounds, np.ones(1001, np.int8))
+    write_sifted(path, SiftedBits(bits, rounds, digest, "simulated"))
+    assert list(tmp_path.iterdir()) == [path]
     back = read_sifted(path)
-    assert np.array_equal(back[0], bits)
-    assert np.array_equal(back[1], rounds)
-    assert back[2] == "simulated"
+    assert np.array_equal(back.bits, bits)
+    assert np.array_equal(back.rounds, rounds)
+    assert (back.announcements, back.origin) == (digest, "simulated")
+    assert "[" not in repr(back).partition("rounds")[0]
     assert path.stat().st_mode & 0o777 == 0o600
     path.write_bytes(path.read_bytes()[:-300])
     with pytest.raises(InputError, match="is not a file of sifted bits, or is damaged"):

@@ -4,7 +4,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from math import isfinite
+from dataclasses import replace
+from math import floor, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,6 +33,9 @@ def pulses(
     keep: Annotated[
         Path | None, typer.Option("--keep", help="Keep the tally in this file; the same command goes on from it.")
     ] = None,
+    photons: Annotated[
+        bool, typer.Option("--photons", help="Keep photon numbers: announced and wrong pulses by them, in the JSON.")
+    ] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Draw the silent pulses too, do not skip them.")] = False,
     workers: Annotated[int, typer.Option("--workers", min=0, help="Processes; 0 means one a processor.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
@@ -48,17 +52,21 @@ def pulses(
         raise InputError(f"`combmesh pulses` is for `protocol` mdi, but the file is for {link_file.protocol}.")
     if folder is not None and keep is not None:
         raise InputError("`--keep` keeps a tally and no files; it cannot stand beside `--folder`.")
-    number = min(link_file.pulses, DEFAULT_PULSES) if number is None else number
+    number = max(floor(min(link_file.pulses, DEFAULT_PULSES)), 1) if number is None else number
     if not isfinite(number) or number != int(number):
-        raise InputError(f"`--pulses` must be a whole number, but is {number:g}.")
+        raise InputError(f"`--pulses` must be a whole number, but is {number!r}.")
     simulation = link_file.simulation(int(number), seed, thinned=not plain, files=folder is not None)
+    if photons:
+        simulation = replace(simulation, light=replace(simulation.light, photons=True))
+    so_far = None if keep is None else _so_far(keep, simulation)
     began = time.monotonic()
     with _progress(simulation.pulses, hidden=as_json) as on_part:
         if folder is not None:
             tally = _to_files(link_file, simulation, folder, workers or processors(), on_part)
         else:
-            tally = _to_tally(simulation, keep, workers or processors(), on_part)
-    report = _report(link_file, simulation, tally, time.monotonic() - began)
+            tally = _to_tally(simulation, keep, so_far, workers or processors(), on_part)
+    kept_pulses = 0 if so_far is None else so_far.pulses
+    report = _report(link_file, simulation, tally, kept_pulses, time.monotonic() - began)
     if folder is not None:
         write_json(report.document(), folder / "pulses.json")
     if as_json:
@@ -67,20 +75,35 @@ def pulses(
         _print(report, folder)
 
 
-def _to_tally(
-    simulation: "Simulation", keep: Path | None, workers: int, on_part: "Callable[[Part], None]"
-) -> "PulseTally":
+def _so_far(keep: Path, simulation: "Simulation") -> "PulseTally":
+    """The tally in the file, which is made where there is none: one that cannot be written is refused at once."""
     from combmesh.link.pulses.checkpoint import load, save
+    from combmesh.link.pulses.tally import PulseTally
+
+    kept = load(keep, simulation)
+    if kept is None:
+        kept = PulseTally.nothing(simulation.light.in_z.shape[0])
+        save(keep, simulation, kept)
+    return kept
+
+
+def _to_tally(
+    simulation: "Simulation",
+    keep: Path | None,
+    so_far: "PulseTally | None",
+    workers: int,
+    on_part: "Callable[[Part], None]",
+) -> "PulseTally":
+    from combmesh.link.pulses.checkpoint import save
     from combmesh.link.pulses.engine import simulate
 
-    if keep is None:
+    if keep is None or so_far is None:
         return simulate(simulation, workers, on_part)
-    so_far, saved = load(keep, simulation), time.monotonic()
-    total = so_far
+    total, saved = so_far, time.monotonic()
 
     def note(part: "Part") -> None:
         nonlocal total, saved
-        total = part.tally if total is None else total + part.tally
+        total += part.tally
         if time.monotonic() > saved + SAVE_EVERY_S:
             save(keep, simulation, total)
             saved = time.monotonic()
@@ -89,8 +112,7 @@ def _to_tally(
     try:
         return simulate(simulation, workers, note, so_far)
     finally:
-        if total is not None:
-            save(keep, simulation, total)
+        save(keep, simulation, total)
 
 
 def _to_files(
@@ -129,10 +151,12 @@ def _progress(number: int, hidden: bool) -> "Iterator[Callable[[Part], None]]":
         yield lambda part: bar.update(task, completed=part.first + part.tally.pulses)
 
 
-def _report(file: "LinkFile", simulation: "Simulation", tally: "PulseTally", wall_s: float) -> "PulseReport":
+def _report(
+    file: "LinkFile", simulation: "Simulation", tally: "PulseTally", kept_pulses: int, wall_s: float
+) -> "PulseReport":
     """The pulses beside the closed form and one draw of the counts engine."""
     from combmesh.ground.rng import stream
-    from combmesh.protocol.mdi.single_pulses import compare_with_closed_form
+    from combmesh.protocol.mdi.single_pulses import compare_with_closed_form, counts_by_number
     from combmesh.protocol.mdi.tally import draw_tally
     from combmesh.report.pulse_table import PulseReport, PulseRow
 
@@ -150,6 +174,8 @@ def _report(file: "LinkFile", simulation: "Simulation", tally: "PulseTally", wal
         tuple(int(clicks) for clicks in tally.clicks),
         outside,
         wall_s,
+        kept_pulses,
+        counts_by_number(tally) if simulation.light.photons else None,
     )
 
 

@@ -1,6 +1,7 @@
 """`combmesh sift TAGS ALICE BOB -o COUNTS.toml`: from time tags to the table of counts and the sifted bits."""
 
 import sys
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +21,10 @@ def sift(
         float | None, typer.Option("--gate-ps", help="Width of the gate about each pulse; the period if not given.")
     ] = None,
     bell_states: Annotated[int, typer.Option("--bell-states", help="1 (psi-minus) or 2.")] = 2,
-    search_ms: Annotated[float, typer.Option("--search-ms", help="Farthest a record may begin from the clicks.")] = 1.0,
+    search_ms: Annotated[
+        float | None,
+        typer.Option("--search-ms", help="Farthest a record may begin from the clicks; 1 ms, or 8e6 pulses, if less."),
+    ] = None,
     bits: Annotated[
         Path | None, typer.Option("--bits", help="Folder for both users' sifted bits (secret; alice.bits, bob.bits).")
     ] = None,
@@ -28,22 +32,27 @@ def sift(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
 ) -> None:
     """Count a block from the relay's tags and both users' records: clock, delays, gate, Bell states, sifting."""
+    from combmesh.cli.tags import check_target
     from combmesh.config.template import sifted_table
     from combmesh.ground.errors import InputError, check_range
     from combmesh.link.pulses.record_file import RecordReader
     from combmesh.link.timetags.reading import read_tags
+    from combmesh.link.timetags.relay_pulses import farthest_search
     from combmesh.protocol.mdi.sifting import settings_of
     from combmesh.protocol.mdi.sifting import sift as sift_block
     from combmesh.report.export import json_text, write_atomic
 
+    check_target(output)
     if bell_states not in (1, 2):
         raise InputError(f"`--bell-states` must be 1 or 2, but is {bell_states}.")
-    check_range("--search-ms", search_ms, 0.0, 1e5)
     with RecordReader(alice) as record_a, RecordReader(bob) as record_b:
         users = settings_of(record_a), settings_of(record_b)
         clock_hz = record_a.head.clock_hz
         if gate_ps is not None:
             check_range("--gate-ps", gate_ps, 1.0, 1e12 / clock_hz)
+        most_ms = farthest_search() / clock_hz * 1e3
+        search_ms = min(1.0, most_ms) if search_ms is None else search_ms
+        check_range("--search-ms", search_ms, 0.0, most_ms)
         relay = read_tags(tags, format)
         found = sift_block(
             relay,
@@ -52,7 +61,7 @@ def sift(
             _channels(channels),
             gate_ps=gate_ps,
             bell_states=bell_states,
-            search_pulses=round(search_ms * 1e-3 * clock_hz),
+            search_pulses=min(ceil(search_ms * 1e-3 * clock_hz), farthest_search()),
         )
         simulated = "simulated" in (relay.origin, record_a.head.origin, record_b.head.origin)
     text = sifted_table(found.tally, *users, clock_hz, simulated=simulated)
@@ -80,14 +89,14 @@ def _channels(text: str) -> tuple[int, ...]:
 
 def _write_bits(found: "Sifted", folder: Path, origin: str) -> None:
     from combmesh.ground.errors import InputError
-    from combmesh.protocol.mdi.sifted_file import write_sifted
+    from combmesh.protocol.mdi.sifted_file import SiftedBits, write_sifted
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"`{folder}` cannot be made: {error.strerror}.") from error
     for name, own in (("alice.bits", found.alice), ("bob.bits", found.bob)):
-        write_sifted(folder / name, own, found.rounds, origin)
+        write_sifted(folder / name, SiftedBits(own, found.rounds, found.announcements, origin))
 
 
 def _document(found: "Sifted", clock_hz: float, simulated: bool) -> dict[str, Any]:

@@ -41,6 +41,8 @@ def tags(
     from combmesh.link.timetags.writing import write_tags
     from combmesh.report.export import json_text
 
+    for target in (plot, export):
+        check_target(target)
     found = read_tags(file, format, step_ps)
     channels = _pair(found, pair)
     if channels is None and (plot is not None or period_ps is not None):
@@ -49,7 +51,7 @@ def tags(
     g2 = None
     if histogram is not None and period_ps is not None:
         period_ps = _true_period(found, period_ps)
-        g2 = pulsed_g2(histogram, period_ps, window_ps=window_ps or 0.5 * period_ps)
+        g2 = pulsed_g2(histogram, period_ps, window_ps=0.5 * period_ps if window_ps is None else window_ps)
     if plot is not None and histogram is not None:
         from combmesh.report.histogram import draw_histogram
 
@@ -63,6 +65,15 @@ def tags(
         typer.echo(json_text(document))
     else:
         _print(document, file)
+
+
+def check_target(path: Path | None) -> None:
+    """Refuse at once a file that could not be written at the end."""
+    from combmesh.ground.errors import InputError
+
+    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+        reason = "it is a folder" if path.is_dir() else f"there is no folder `{path.parent}`"
+        raise InputError(f"`{path}` cannot be written: {reason}.")
 
 
 def _pair(found: "TimeTags", text: str | None) -> tuple[int, int] | None:

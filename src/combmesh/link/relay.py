@@ -6,6 +6,11 @@ from typing import ClassVar
 
 from combmesh.ground.errors import InputError, check_positive, check_range
 
+MOST_JITTER_PERIODS = 1000.0
+LONGEST_DEAD_NS = 1e9
+NARROWEST_GATE_PS = 2.0
+"""Clicks have times in whole ps."""
+
 FWHM_PER_SIGMA = 2.0 * sqrt(2.0 * log(2.0))
 """Full width at half maximum of a Gaussian over its standard deviation."""
 
@@ -46,12 +51,12 @@ class Relay:
         check_range("misalignment_z", self.misalignment_z, 0.0, 0.5)
         check_range("misalignment_x", self.misalignment_x, 0.0, 0.5)
         check_range("visibility", self.visibility, 0.0, 0.5)
-        check_range("dead_time_ns", self.dead_time_ns, 0.0)
+        check_range("dead_time_ns", self.dead_time_ns, 0.0, LONGEST_DEAD_NS)
         if self.max_count_rate_hz is not None:
             check_positive("max_count_rate_hz", self.max_count_rate_hz)
         check_range("jitter_fwhm_ps", self.jitter_fwhm_ps, 0.0)
         if self.gate_ps is not None:
-            check_positive("gate_ps", self.gate_ps)
+            check_range("gate_ps", self.gate_ps, NARROWEST_GATE_PS)
         if self.bell_states not in (1, 2):
             raise InputError(f"`bell_states` must be 1 or 2, but is {self.bell_states}.")
 
@@ -78,6 +83,9 @@ class Link:
         if self.relay.gate_ps is not None and self.relay.gate_ps > self.period_ps:
             limit = f"the period of {self.period_ps:g} ps"
             raise InputError(f"`gate_ps` must be at most {limit}, but is {self.relay.gate_ps:g}.")
+        if self.relay.jitter_fwhm_ps > MOST_JITTER_PERIODS * self.period_ps:
+            limit = f"{MOST_JITTER_PERIODS:g} periods of {self.period_ps:g} ps"
+            raise InputError(f"`jitter_fwhm_ps` must be at most {limit}, but is {self.relay.jitter_fwhm_ps:g}.")
 
     @property
     def period_ps(self) -> float:

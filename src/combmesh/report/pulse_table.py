@@ -1,6 +1,6 @@
 """What single pulses gave, beside the other two engines, as text."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,9 @@ class PulseReport:
         clicks: registered clicks of 1H, 1V, 2H, 2V.
         outside_proof: whether the light breaks what the security proof assumes.
         wall_s: time taken, s.
+        kept_pulses: of the simulated pulses, those that an earlier run had kept.
+        by_number: of each pair of sources the announced and wrong pulses by Alice's and Bob's photon numbers, the last
+            place holding what is above; None where they are not kept.
     """
 
     rows: Sequence[PulseRow]
@@ -55,10 +58,14 @@ class PulseReport:
     clicks: tuple[int, ...]
     outside_proof: bool
     wall_s: float
+    kept_pulses: int = 0
+    by_number: Mapping[str, Mapping[str, list[list[int]]]] | None = None
 
     def document(self) -> dict[str, Any]:
         """The report as JSON takes it."""
         document = asdict(self) | {"origin": "simulated"}
+        if self.by_number is None:
+            del document["by_number"]
         return document | {"clicks": dict(zip(DETECTORS, self.clicks, strict=True))}
 
 
@@ -85,7 +92,7 @@ def pulse_table(report: PulseReport) -> "Table":
 def pulse_notes(report: PulseReport) -> str:
     """What stands below the table."""
     clicks = ", ".join(f"{name} {clicks:,}" for name, clicks in zip(DETECTORS, report.clicks, strict=True))
-    speed = report.pulses / max(report.wall_s, 1e-9)
+    fresh = report.pulses - report.kept_pulses
     lines = [f"Simulated light, {report.pulses:,} pulses, seed {report.seed}; clicks {clicks}."]
     if report.p_value is None:
         lines.append(
@@ -95,7 +102,16 @@ def pulse_notes(report: PulseReport) -> str:
         lines.append(
             f"Chance makes pulses and closed form differ as much with probability {significant(report.p_value)}."
         )
-    lines.append(f"{report.wall_s:.1f} s, {significant(speed)} pulses/s.")
+    if report.by_number is not None:
+        announced, wrong = (report.by_number["zz"][what] for what in ("announced", "wrong"))
+        lines.append(
+            f"Of {sum(map(sum, announced)):,} announced zz pulses {announced[1][1]:,} had one photon from each user; "
+            f"{wrong[1][1]:,} of these are wrong."
+        )
+    if report.kept_pulses:
+        lines.append(f"{report.kept_pulses:,} of the pulses were kept from an earlier run.")
+    if fresh:
+        lines.append(f"{report.wall_s:.1f} s, {significant(fresh / max(report.wall_s, 1e-9))} pulses/s.")
     return "\n".join(lines)
 
 

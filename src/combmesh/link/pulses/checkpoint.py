@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from combmesh.ground.errors import InputError
+from combmesh.link.pulses.emission import BLOCK
 from combmesh.link.pulses.engine import Simulation
 from combmesh.link.pulses.tally import PulseTally
 from combmesh.link.timetags.files import replaced
 
 _FORMAT = "combmesh pulses"
+_STREAMS = 2  # of random numbers; another version of them is another simulation
 _COUNTS = ("sent", "detected", "errors", "clicks", "by_number")
 
 
@@ -21,7 +23,7 @@ def digest(simulation: Simulation) -> str:
     for name in light.__dataclass_fields__:
         value = getattr(light, name)
         bytes_of.update(f"{name}={value.tolist() if isinstance(value, np.ndarray) else value!r};".encode())
-    rest = (simulation.link, simulation.pulses, simulation.seed, simulation.thinned, simulation.records)
+    rest = (simulation.link, simulation.pulses, simulation.seed, simulation.thinned, _STREAMS)
     bytes_of.update(repr(rest).encode())
     return bytes_of.hexdigest()
 
@@ -41,9 +43,20 @@ def load(path: Path, simulation: Simulation) -> PulseTally | None:
         kept = json.loads(path.read_text())
         counts = [np.array(kept[name], np.int64) for name in _COUNTS]
         tally = PulseTally(counts[0], counts[1], counts[2], counts[3], counts[4], int(kept["pulses"]))
-        same = kept["format"] == _FORMAT and kept["digest"] == digest(simulation)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        ours, same = kept["format"] == _FORMAT, kept["digest"] == digest(simulation)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise InputError(f"`{path}` is not the tally of a stopped simulation.") from error
-    if not same:
+    if ours and not same:
         raise InputError(f"`{path}` belongs to another simulation; give it another name, or remove it.")
+    if not ours or not _is_whole(tally, simulation):
+        raise InputError(f"`{path}` is not the tally of a stopped simulation, or is damaged.")
     return tally
+
+
+def _is_whole(tally: PulseTally, simulation: Simulation) -> bool:
+    """Whether these can be the counts of the first parts."""
+    nothing = PulseTally.nothing(simulation.light.in_z.shape[0])
+    if any(getattr(tally, name).shape != getattr(nothing, name).shape for name in _COUNTS):
+        return False
+    parts_end = tally.pulses == simulation.pulses or tally.pulses % BLOCK == 0
+    return parts_end and 0 <= tally.pulses <= simulation.pulses and int(tally.sent.sum()) == tally.pulses

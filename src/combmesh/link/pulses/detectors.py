@@ -1,12 +1,12 @@
 """Four threshold detectors: which photons and dark counts are registered, one stream of clicks through all blocks."""
 
-from math import floor
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from combmesh.ground.kernels import kernel
+from combmesh.link.pulses.periods import pulse_at
 from combmesh.link.relay import Link
 
 _LONG_AGO = -(1 << 62)
@@ -39,52 +39,41 @@ class Detectors:
     """The state of four detectors between two blocks of pulses.
 
     A detector that clicks is dead for a while, whatever falls on it (non-paralysable). A ceiling of its count rate
-    drops clicks at random, with the share that the block before shows.
+    drops clicks at random, as many as the four have too many in a block.
 
     Attributes:
-        settled: whether the state can no longer depend on what was before the first block: every detector has since had
-            a pause as long as its dead time.
+        settled: whether the state can no longer depend on what was before `start_ps`: every detector has since had a
+            pause as long as its dead time.
     """
 
-    def __init__(self, receiver: Receiver, start_ps: float) -> None:
+    def __init__(self, receiver: Receiver, start_ps: int, unseen_ps: int = 0) -> None:
+        """At `start_ps`; clicks that stray over from before may be missing for another `unseen_ps`."""
         self.receiver = receiver
         self._start_ps = start_ps
         self._clicked = np.full(4, _LONG_AGO, np.int64)
-        self._arrived = np.full(4, int(start_ps), np.int64)
+        self._arrived = np.full(4, start_ps + unseen_ps, np.int64)
         self._paused = np.zeros(4, np.bool_)
-        self._keep = 1.0
         self._waiting = Clicks(np.empty(0, np.int64), np.empty(0, np.uint8))
 
     @property
     def settled(self) -> bool:
         return bool(self._paused.all())
 
-    def register(self, arrived: Clicks, until_pulse: float, rng: np.random.Generator) -> Clicks:
-        """What is registered before `until_pulse` begins; later arrivals wait for those of the next block."""
-        receiver = self.receiver
+    def register(self, arrived: Clicks, end_ps: int, rng: np.random.Generator) -> Clicks:
+        """What is registered before `end_ps`; later arrivals wait for those of the next block."""
         time_ps = np.concatenate([self._waiting.time_ps, arrived.time_ps])
         detector = np.concatenate([self._waiting.detector, arrived.detector])
         nearly_sort(time_ps, detector)
-        end_ps = until_pulse * receiver.period_ps
-        ready = int(np.searchsorted(time_ps, end_ps)) if until_pulse < np.inf else time_ps.size
+        ready = int(np.searchsorted(time_ps, np.int64(end_ps)))
         self._waiting = Clicks(time_ps[ready:].copy(), detector[ready:].copy())
+        time_ps, detector = time_ps[:ready], detector[:ready]
         kept = np.empty(ready, np.bool_)
-        free = _register(
-            rng,
-            time_ps[:ready],
-            detector[:ready],
-            receiver.dead_ps,
-            self._keep,
-            self._clicked,
-            self._arrived,
-            self._paused,
-            kept,
-        )
-        if receiver.most_clicks < np.inf:
-            span_s = (end_ps - self._start_ps) * 1e-12
-            self._keep = min(4.0 * receiver.most_clicks * span_s / max(free, 1), 1.0)
+        free = _register(time_ps, detector, self.receiver.dead_ps, self._clicked, self._arrived, self._paused, kept)
+        most = 4.0 * self.receiver.most_clicks * (end_ps - self._start_ps) * 1e-12
+        if free > most:
+            _drop(rng, most / free, kept)
         self._start_ps = end_ps
-        return Clicks(time_ps[:ready][kept], detector[:ready][kept])
+        return Clicks(time_ps[kept], detector[kept])
 
 
 @kernel
@@ -101,28 +90,32 @@ def nearly_sort(time_ps: NDArray[np.int64], detector: NDArray[np.uint8]) -> None
 
 @kernel
 def _register(
-    rng: np.random.Generator,
     time_ps: NDArray[np.int64],
     detector: NDArray[np.uint8],
     dead_ps: int,
-    keep: float,
     clicked: NDArray[np.int64],
     arrived: NDArray[np.int64],
     paused: NDArray[np.bool_],
     kept: NDArray[np.bool_],
 ) -> int:
-    """Mark the registered clicks; the number of those that dead time alone would leave."""
+    """Mark the clicks that dead time leaves; their number."""
     free = 0
     for i in range(time_ps.size):
         t, d = time_ps[i], detector[i]
         paused[d] |= t - arrived[d] >= dead_ps
-        arrived[d] = t
+        arrived[d] = max(t, arrived[d])
         kept[i] = t - clicked[d] >= dead_ps
         if kept[i]:
             clicked[d] = t
             free += 1
-            kept[i] = keep >= 1.0 or rng.random() < keep
     return free
+
+
+@kernel
+def _drop(rng: np.random.Generator, share: float, kept: NDArray[np.bool_]) -> None:
+    """Keep this share of the marked clicks, drawn one by one."""
+    for i in range(kept.size):
+        kept[i] &= rng.random() < share
 
 
 @kernel
@@ -130,7 +123,7 @@ def gates_of(time_ps: NDArray[np.int64], period_ps: float, gate_ps: float) -> ND
     """`(click,)` pulse in whose gate a click falls, -1 if in none; the gate lies about the middle of the period."""
     pulses = np.empty(time_ps.size, np.int64)
     for i in range(time_ps.size):
-        pulse = floor((time_ps[i] + 0.5) / period_ps)
-        offset = time_ps[i] + 0.5 - (pulse + 0.5) * period_ps
+        pulse, past = pulse_at(time_ps[i], period_ps)
+        offset = past - 0.5 * period_ps
         pulses[i] = pulse if -0.5 * gate_ps <= offset < 0.5 * gate_ps else -1
     return pulses

@@ -9,16 +9,17 @@ Poisson number are Poisson numbers). Nothing is neglected: the joint distributio
 `every_pulse`, which the tests compare it with.
 """
 
-from math import exp, floor, log, log1p, pi, sqrt
+from collections.abc import Callable
+from math import exp, expm1, floor, log, log1p, pi, sqrt
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from combmesh.ground.errors import RunError
 from combmesh.ground.kernels import kernel
 from combmesh.link.pulses.interference import number_state_outcome, outputs, polarization
-from combmesh.link.pulses.light import Bench, mean_clicks, silent_share
+from combmesh.link.pulses.light import Bench, mean_clicks
+from combmesh.link.pulses.periods import pulse_start
 
 BLOCK = 1 << 18
 """Pulses with a random stream of their own."""
@@ -54,31 +55,47 @@ class Choice(NamedTuple):
 
 def choice_of(bench: Bench) -> Choice:
     """The chances of the pulses that give anything."""
-    clicking = bench.chance * (1.0 - silent_share(bench))
-    total = float(clicking.sum())
-    return Choice(total, np.cumsum(clicking) / (total or 1.0), mean_clicks(bench))
+    clicking = bench.chance * bench.any_click
+    return Choice(float(clicking.sum()), shares(clicking), mean_clicks(bench))
+
+
+def shares(weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`(pair,)` cumulative shares; the last pair with any weight has exactly 1, so that no later one is ever drawn."""
+    cumulative = np.cumsum(weight)
+    return cumulative / (cumulative[-1] or 1.0)
 
 
 def emit(bench: Bench, choice: Choice, rng: np.random.Generator, first: int, pulses: int, walk: Walk) -> Emission:
     """Photons and dark counts of the pulses from `first` on."""
-    out = _room(bench, choice, pulses)
-    events, clicks = clicking_pulses(rng, bench, choice, first, pulses, walk, out)
-    return _cut(out, events, clicks)
+    return _fill(lambda out: clicking_pulses(rng, bench, choice, first, pulses, walk, out), rng, bench, choice, pulses)
 
 
 def emit_plain(bench: Bench, choice: Choice, rng: np.random.Generator, first: int, pulses: int, walk: Walk) -> Emission:
     """The same without thinning: every pulse is drawn and interferes."""
-    out = _room(bench, choice, pulses)
-    events, clicks = every_pulse(rng, bench, np.cumsum(bench.chance), first, pulses, walk, out)
-    return _cut(out, events, clicks)
+    chance = shares(bench.chance)
+    return _fill(lambda out: every_pulse(rng, bench, chance, first, pulses, walk, out), rng, bench, choice, pulses)
 
 
-def _room(bench: Bench, choice: Choice, pulses: int) -> Emission:
-    """Arrays for 12 standard deviations above the mean."""
+def _fill(
+    draw: Callable[[Emission], tuple[int, int]], rng: np.random.Generator, bench: Bench, choice: Choice, pulses: int
+) -> Emission:
+    """What `draw` writes; where there is no room, it draws the same again into more."""
+    begin, scale = rng.bit_generator.state, 1
+    while True:
+        out = _room(bench, choice, pulses, scale)
+        events, clicks = draw(out)
+        if events >= 0:
+            return _cut(out, events, clicks)
+        rng.bit_generator.state = begin
+        scale *= 4
+
+
+def _room(bench: Bench, choice: Choice, pulses: int, scale: int) -> Emission:
+    """Arrays for six standard deviations above the mean, times `scale`."""
     load = bench.number.sum(axis=0) + 4.0 * bench.dark if bench.is_fock else choice.load
     mean = float(bench.chance @ load)
     spread = float(bench.chance @ (load + load**2))
-    clicks = int(pulses * mean + 12.0 * sqrt(pulses * spread)) + 64
+    clicks = scale * (int(pulses * mean + 6.0 * sqrt(pulses * spread)) + 64)
     events = min(clicks, pulses)
     return Emission(
         np.empty(events, np.int64),
@@ -91,8 +108,6 @@ def _room(bench: Bench, choice: Choice, pulses: int) -> Emission:
 
 
 def _cut(out: Emission, events: int, clicks: int) -> Emission:
-    if events < 0:
-        raise RunError("The pulses of a block gave more clicks than 12 standard deviations above their mean.")
     return Emission(
         out.pulse[:events],
         out.pair[:events],
@@ -112,12 +127,13 @@ def clicking_pulses(
     step = -1.0 / log1p(-choice.any_click) if choice.any_click < 1.0 else 0.0
     outcome = np.empty(2 * _MOST_PHOTONS, np.int64)
     while choice.any_click > 0.0:
-        gap = 1.0 + floor(-log(1.0 - rng.random()) * step)
-        if gap >= first + pulses - at:
+        skipped = -log(1.0 - rng.random()) * step
+        if skipped >= first + pulses - 1 - at:
             break
+        gap = 1 + int(skipped)
         if bench.is_laser:
-            phase = _later(rng, bench, phase, gap, walk.end, float(first + BLOCK - at))
-        at += int(gap)
+            phase = _later(rng, bench, phase, float(gap), walk.end, float(first + BLOCK - 1 - at))
+        at += gap
         pair, bits, wrong = _prepare(rng, bench, choice.cumulative)
         m_a, m_b, darks = _numbers(rng, bench, choice.load[pair], pair, True)
         if events == out.pulse.size or clicks + m_a + m_b + darks > out.time_ps.size:
@@ -189,17 +205,15 @@ def _binomial(rng: np.random.Generator, n: int, p: float) -> int:
 
 @kernel
 def _poisson(rng: np.random.Generator, mean: float, above_0: bool) -> int:
-    """A Poisson number by inversion, above 0 where asked."""
-    term = exp(-mean)
-    draw = rng.random()
+    """A Poisson number by inversion, above 0 where asked; a small mean loses no digits then."""
+    k, term, draw = 0, exp(-mean), rng.random()
     if above_0:
-        draw = term + draw * (1.0 - term)
-    k = 0
+        k, term, draw = 1, mean * term, -draw * expm1(-mean)
     while draw >= term and k < _MOST_PHOTONS:
         draw -= term
         k += 1
         term *= mean / k
-    return max(k, 1) if above_0 else k
+    return k
 
 
 @kernel
@@ -238,15 +252,19 @@ def _write_clicks(
     rng: np.random.Generator, bench: Bench, at: int, photons: NDArray[np.int64], darks: int, out: Emission, clicks: int
 ) -> int:
     """Times: photons about the middle of the period, dark counts anywhere in it."""
+    start, rest = pulse_start(at, bench.period_ps)
     for detector in photons:
         delay = bench.sigma_ps * rng.standard_normal() if bench.sigma_ps > 0.0 else 0.0
-        out.time_ps[clicks] = floor((at + 0.5) * bench.period_ps + delay)
+        out.time_ps[clicks] = start + floor(rest + 0.5 * bench.period_ps + delay)
         out.detector[clicks] = detector
         clicks += 1
     for _ in range(darks):
         place = 4.0 * rng.random()
         out.detector[clicks] = int(place)
-        out.time_ps[clicks] = floor((at + place - int(place)) * bench.period_ps)
+        past = floor(rest + (place - int(place)) * bench.period_ps)
+        past += past + 0.5 < rest  # whole ps at the period's edges stay inside it
+        past -= past + 0.5 - rest >= bench.period_ps
+        out.time_ps[clicks] = start + past
         clicks += 1
     return clicks
 

@@ -1,26 +1,34 @@
 """Every single pulse from the sources to the announcement, in parallel, with memory that does not grow."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
-from math import ceil, inf, pi
+from math import ceil, exp, pi
 
 import numpy as np
 from numpy.typing import NDArray
 
-from combmesh.ground.errors import check_range
+from combmesh.ground.errors import InputError, check_range
 from combmesh.ground.parallel import map_batches
 from combmesh.ground.rng import stream
 from combmesh.link.pulses.bell import Announcements, announce
 from combmesh.link.pulses.detectors import Clicks, Detectors, receiver_of
 from combmesh.link.pulses.emission import BLOCK, Emission, Walk, choice_of, emit, emit_plain
-from combmesh.link.pulses.light import Light, bench_of, silent_share
+from combmesh.link.pulses.light import Light, bench_of, mean_clicks
+from combmesh.link.pulses.periods import pulse_start
 from combmesh.link.pulses.records import Records, draw_records
 from combmesh.link.pulses.tally import PulseTally, count_announced
 from combmesh.link.relay import Link
 
 BLOCKS_AT_ONCE = 32
+LAST_PS = 2**62
+"""53 days: later times would leave 64 bits."""
+
 _SURELY_SIGMA = 12.0  # no click strays further from its pulse: once in 1e32
+_SHORTEST_PS = 10.0  # of a period, whose times are whole ps
+_MOST_WARM_UP = 8.0  # blocks to be run before a part so that its detectors forget how they began
+_SPAN = 1 << 14  # blocks of a stretch of the lasers' walk
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,11 @@ class Simulation:
 
     def __post_init__(self) -> None:
         check_range("pulses", self.pulses, 1, 1e14)
+        period_ps = self.link.period_ps
+        check_range("clock_hz", self.link.clock_hz, 0.0, 1e12 / _SHORTEST_PS)
+        if self.pulses * period_ps >= LAST_PS:
+            most, days = int(LAST_PS / period_ps), LAST_PS * 1e-12 / 86400
+            raise InputError(f"`pulses` must be at most {most}, which take {days:.0f} days, but are {self.pulses}.")
 
 
 @dataclass(frozen=True)
@@ -86,7 +99,7 @@ def simulate(
     starts = range(due // BLOCK, ceil(simulation.pulses / BLOCK), BLOCKS_AT_ONCE)
     if due == simulation.pulses:
         return total
-    for parts in map_batches(partial(simulate_part, simulation), starts, workers, 1):
+    for parts in _parts(simulation, starts, workers):
         early |= {part.first: part for part in parts}
         while due in early:
             part = early.pop(due)
@@ -97,16 +110,32 @@ def simulate(
     return total
 
 
+def _parts(simulation: Simulation, starts: range, workers: int) -> Iterator[list[Part]]:
+    """The parts as they are done; one after the other where each would have to run too many blocks before its own."""
+    run = _Run(simulation)
+    if workers > 1 and run.warm_up_blocks() <= _MOST_WARM_UP:
+        yield from map_batches(partial(simulate_part, simulation), starts, workers, 1)
+        return
+    detectors = run.detectors_at(starts[0])
+    for first_block in starts:
+        yield [_part(run, detectors, first_block)]
+
+
 def simulate_part(simulation: Simulation, first_block: int) -> Part:
     """Up to `BLOCKS_AT_ONCE` blocks; as many before them are run as their detectors' state depends on."""
     run = _Run(simulation)
-    detectors = run.detectors_at(first_block)
+    return _part(run, run.detectors_at(first_block), first_block)
+
+
+def _part(run: "_Run", detectors: Detectors, first_block: int) -> Part:
+    """Up to `BLOCKS_AT_ONCE` blocks with the detectors as they are when the first begins."""
+    simulation = run.simulation
     last = min(first_block + BLOCKS_AT_ONCE, run.blocks)
     emissions, registered = zip(*(run.block(detectors, block) for block in range(first_block, last)), strict=True)
     clicks = _joined(registered)
     seen = clicks
     if run.stray_pulses and last < run.blocks:  # clicks of the next block may fall into gates of this one
-        seen = _joined([clicks, run.block(detectors, last)[1]])
+        seen = _joined([clicks, run.block(deepcopy(detectors), last)[1]])
     begin, end = first_block * BLOCK, min(last * BLOCK, simulation.pulses)
     announced = announce(seen, run.receiver, simulation.link.relay.bell_states)
     own = _within(announced, begin, end)
@@ -125,11 +154,10 @@ class _Run:
         self.blocks = ceil(simulation.pulses / BLOCK)
         self.bench = bench_of(simulation.light, simulation.link)
         self.receiver = receiver_of(simulation.link)
-        self.silent = self.bench.chance * silent_share(self.bench)
         self._choice = choice_of(self.bench)
         self._emit = emit if simulation.thinned else emit_plain
         self.stray_pulses = max(ceil(_SURELY_SIGMA * self.bench.sigma_ps / self.bench.period_ps - 0.5), 0)
-        self._phases = self._laser_phases() if self.bench.is_laser else np.zeros(self.blocks + 1)
+        self._stretch: tuple[int, NDArray[np.float64]] = (-1, np.empty(0))
 
     def block(self, detectors: Detectors, block: int) -> tuple[Emission, Clicks]:
         """What a block emits, and what is registered before it ends."""
@@ -137,31 +165,56 @@ class _Run:
         pulses = min(BLOCK, self.simulation.pulses - first)
         rng = stream(self.simulation.seed, "pulses", block)
         emission = self._emit(self.bench, self._choice, rng, first, pulses, self._walk(block))
-        until = inf if block == self.blocks - 1 else first + pulses - self.stray_pulses
-        return emission, detectors.register(Clicks(emission.time_ps, emission.detector), until, rng)
+        stray = self.stray_pulses if block == self.blocks - 1 else -self.stray_pulses
+        end_ps = self._border_ps(first + pulses + stray)
+        return emission, detectors.register(Clicks(emission.time_ps, emission.detector), end_ps, rng)
+
+    def _border_ps(self, pulse: int) -> int:
+        """The first whole ps that belongs to a pulse's period."""
+        start, rest = pulse_start(pulse, self.receiver.period_ps)
+        return int(start) + int(rest > 0.5)
 
     def _walk(self, block: int) -> Walk:
-        return Walk(self._phases[block], self._phases[block + 1])
+        if not self.bench.is_laser:
+            return Walk(0.0, 0.0)
+        stretch, at = divmod(block, _SPAN)
+        if self._stretch[0] != stretch:
+            self._stretch = (stretch, self._laser_phases(stretch))
+        return Walk(*self._stretch[1][at : at + 2])
 
-    def _laser_phases(self) -> NDArray[np.float64]:
-        """`(block + 1,)` relative phase of the lasers at the start of each block, beat left out."""
-        rng = stream(self.simulation.seed, "pulses", "laser")
-        steps = self.bench.diffusion * BLOCK**0.5 * rng.standard_normal(self.blocks + 1)
-        steps[0] = 2.0 * pi * rng.random()
-        return np.cumsum(steps)
+    def _laser_phases(self, stretch: int) -> NDArray[np.float64]:
+        """`(block + 1,)` relative phase of the lasers at the start of each block of a stretch, beat left out.
+
+        The phases at the ends of all stretches are one random walk; within one it is bent to meet both its ends.
+        """
+        rng, step = stream(self.simulation.seed, "pulses", "laser"), self.bench.diffusion * BLOCK**0.5
+        begin = 2.0 * pi * rng.random()
+        ends = begin + step * _SPAN**0.5 * np.concatenate([[0.0], np.cumsum(rng.standard_normal(stretch + 1))])
+        inside = stream(self.simulation.seed, "pulses", "laser", stretch).standard_normal(_SPAN)
+        walk = np.concatenate([[0.0], np.cumsum(step * inside)])
+        share = np.arange(_SPAN + 1) / _SPAN
+        phases: NDArray[np.float64] = ends[stretch] + walk + share * (ends[stretch + 1] - ends[stretch] - walk[-1])
+        return phases
+
+    def warm_up_blocks(self) -> float:
+        """About how many blocks it takes until every detector has had a pause as long as its dead time."""
+        block_ps, dead_ps = BLOCK * self.receiver.period_ps, self.receiver.dead_ps
+        click_ps = float(self.bench.chance @ mean_clicks(self.bench)) / 4.0 / self.receiver.period_ps
+        if not dead_ps or not click_ps:
+            return 0.0
+        return (dead_ps + exp(min(click_ps * dead_ps, 500.0)) / click_ps) / block_ps
 
     def detectors_at(self, block: int) -> Detectors:
         """The detectors as they are when `block` begins: run from so far back that the start no longer matters."""
-        receiver, limited = self.receiver, self.receiver.most_clicks < inf
-        back = 1 if receiver.dead_ps or limited or self.stray_pulses else 0
+        receiver, stray = self.receiver, self.stray_pulses
+        back = 1 if receiver.dead_ps or stray else 0
         while True:
-            begin = max(block - back - limited, 0)  # a ceiling looks one block further back
-            detectors = Detectors(receiver, begin * BLOCK * receiver.period_ps)
-            settled = begin == 0 or not receiver.dead_ps
+            begin = max(block - back, 0)
+            start_ps = self._border_ps(begin * BLOCK - (stray if begin else 0))
+            detectors = Detectors(receiver, start_ps, ceil(2 * stray * receiver.period_ps))
             for earlier in range(begin, block):
                 self.block(detectors, earlier)
-                settled |= detectors.settled and earlier < block - limited
-            if settled:
+            if begin == 0 or not receiver.dead_ps or detectors.settled:
                 return detectors
             back *= 4
 
@@ -171,14 +224,13 @@ class _Run:
         """Count what was sent and announced from pulse `begin` to `end`."""
         bench, records = self.bench, None
         emission = self._with_strangers(rng, emission, announced.pulse)
-        pairs = bench.chance.size
-        sent = np.bincount(emission.pair, minlength=pairs)
+        silent = np.zeros(bench.chance.size, np.int64)
+        if many := end - begin - emission.pulse.size:
+            silent = rng.multinomial(many, bench.silent / bench.silent.sum())
         if self.simulation.records:
-            records = draw_records(rng, emission, self.silent, begin, end - begin)
-            sent = np.bincount(records.source[0] * np.uint8(bench.sources) + records.source[1], minlength=pairs)
-        elif self.silent.sum() > 0.0:
-            sent += rng.multinomial(end - begin - emission.pulse.size, self.silent / self.silent.sum())
+            records = draw_records(rng, emission, silent, begin, end - begin)
         tally = PulseTally.nothing(bench.sources)
+        sent = silent + np.bincount(emission.pair, minlength=silent.size)
         tally.sent[:] = sent.reshape(tally.sent.shape)
         at = np.searchsorted(emission.pulse, announced.pulse)
         in_z = bench.in_z[0] | bench.in_z[1]
@@ -198,8 +250,8 @@ class _Run:
         if not strangers.size:
             return emission
         bench, many = self.bench, strangers.size
-        pair = rng.choice(self.silent.size, many, p=self.silent / self.silent.sum())
-        number = rng.poisson(bench.lost[:, pair]) + (bench.number[:, pair] if bench.is_fock else 0)
+        pair = rng.choice(bench.silent.size, many, p=bench.silent / bench.silent.sum())
+        number = bench.number[:, pair] if bench.is_fock else rng.poisson(bench.lost[:, pair])
         order = np.argsort(np.append(emission.pulse, strangers), kind="stable")
         kept = bench.keeps_photons
         return emission._replace(

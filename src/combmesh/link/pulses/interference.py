@@ -68,8 +68,8 @@ def number_state_outcome(
             if weight > 0.0:
                 outcome[taken], chosen_u, chosen_v = detector, u, v
                 left -= weight
-            if left <= 0.0:
-                break
+                if left <= 0.0:
+                    break
         scale = 1.0 / sqrt(_absorb(state, after, chosen_u, chosen_v, m_a, m_b, taken))
         for k in range(taken + 2):
             state[k] = after[k] * scale

@@ -1,7 +1,7 @@
 """What two users send, as the pulses engine takes it, and the tables that its kernels read."""
 
 from dataclasses import dataclass
-from math import exp, log1p, pi
+from math import inf, log1p, pi
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -14,7 +14,10 @@ DETECTORS = ("1H", "1V", "2H", "2V")
 """Output of the beam splitter and polarization of each detector, in the order of every array."""
 
 BRIGHTEST = 50.0
-"""Most photons of a pulse, on average, that the engine takes: it counts single photons."""
+"""Most photons of a pulse, and most dark counts of a period, that the engine takes on average: it counts each one."""
+
+MOST_SOURCES = 16
+"""Of a user: a pair of them is a byte."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Light:
 
     def __post_init__(self) -> None:
         sources = self.in_z.shape[0]
+        check_range("sources", sources, 1, MOST_SOURCES)
         for name in ("intensity", "probability"):
             if getattr(self, name).shape != (2, sources):
                 shape = getattr(self, name).shape
@@ -93,6 +97,8 @@ class Bench(NamedTuple):
     number: NDArray[np.int64]  # (user, pair) photons of a number state
     efficiency: NDArray[np.float64]  # (user,) probability that a photon is detected
     dark: float  # mean dark counts of one detector in a period
+    any_click: NDArray[np.float64]  # (pair,) probability that its pulse gives a photon or a dark count
+    silent: NDArray[np.float64]  # (pair,) probability that it is sent and gives neither
     in_z: NDArray[np.bool_]  # (user, pair)
     flip: NDArray[np.float64]  # (pair,) probability that Alice's bit is prepared wrongly
     overlap: float  # gamma, amplitude of the overlap of the users' modes
@@ -113,19 +119,25 @@ def bench_of(light: Light, link: Link) -> Bench:
     sent = np.stack([light.intensity[user, of_user[user]] for user in (0, 1)])
     efficiency = np.array([link.efficiency_a, link.efficiency_b])
     check_range("intensity", float(sent.max()), 0.0, BRIGHTEST)
+    dark = _mean_darks(link)
     in_z = light.in_z[of_user]
+    chance = np.prod([light.probability[user, of_user[user]] for user in (0, 1)], axis=0)
+    numbers = sent.astype(np.int64)
+    empty = _log_empty(numbers if light.statistics == "fock" else sent, efficiency, light.statistics) - 4.0 * dark
     return Bench(
         sources,
-        np.prod([light.probability[user, of_user[user]] for user in (0, 1)], axis=0),
+        chance,
         sent * efficiency[:, None],
         sent * (1.0 - efficiency[:, None]),
-        sent.astype(np.int64),
+        numbers,
         efficiency,
-        -log1p(-relay.dark_count_probability) * link.period_ps / link.gate_ps,
+        dark,
+        -np.expm1(empty),
+        chance * np.exp(empty),
         in_z,
         np.where(in_z.any(axis=0), relay.misalignment_z, relay.misalignment_x),
         (relay.visibility / 0.5) ** 0.5,
-        2.0 * pi * light.phase.beat_hz / link.clock_hz,
+        2.0 * pi * (light.phase.beat_hz / link.clock_hz % 1.0),
         (2.0 * pi * light.phase.linewidth_hz / link.clock_hz) ** 0.5,
         light.phase.kind == "laser",
         light.photons or light.statistics == "fock",
@@ -141,13 +153,28 @@ def mean_clicks(bench: Bench) -> NDArray[np.float64]:
     return loads
 
 
-def silent_share(bench: Bench) -> NDArray[np.float64]:
-    """`(pair,)` probability that a pulse gives neither photon nor dark count.
+def _mean_darks(link: Link) -> float:
+    """Mean dark counts of one detector in a period, so that a gate has any with the given probability."""
+    p_d = link.relay.dark_count_probability
+    dark = -log1p(-p_d) * link.period_ps / link.gate_ps if p_d < 1.0 else inf
+    if 4.0 * dark > BRIGHTEST:
+        raise InputError(
+            f"`dark_count_probability` must give at most {BRIGHTEST:g} dark counts of four detectors in a period, "
+            f"but {p_d:g} in a gate of {link.gate_ps:g} ps gives {4.0 * dark:g}."
+        )
+    return dark
+
+
+def _log_empty(
+    sent: NDArray[np.float64] | NDArray[np.int64], efficiency: NDArray[np.float64], statistics: str
+) -> NDArray[np.float64]:
+    """`(pair,)` logarithm of the probability that no photon is detected.
 
     The four outputs together hold all light that arrives, whatever its phase and polarization: for Poissonian light
-    :math:`e^{-(a+b)-4\\lambda}`, for number states :math:`(1-\\eta_A)^{n_A}(1-\\eta_B)^{n_B}e^{-4\\lambda}`.
+    :math:`e^{-(a+b)}`, for number states :math:`(1-\\eta_A)^{n_A}(1-\\eta_B)^{n_B}`.
     """
-    if not bench.is_fock:
-        return np.exp(-mean_clicks(bench))
-    empty: NDArray[np.float64] = np.prod((1.0 - bench.efficiency[:, None]) ** bench.number, axis=0)
-    return empty * exp(-4.0 * bench.dark)
+    if statistics == "poisson":
+        return np.asarray(-(sent * efficiency[:, None]).sum(axis=0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        of_user = np.where(sent > 0, sent * np.log1p(-efficiency)[:, None], 0.0)
+    return np.asarray(of_user.sum(axis=0))

@@ -2,7 +2,7 @@
 
 HDF5 with the attributes `format` ("combmesh user record"), `version` (1), `clock_hz`, `pulses`, `sources` (JSON: the
 letter, intensity, probability and basis of each), `origin` and, set last, `whole`; and the datasets `source` (four
-pulses a byte, the first in the highest bits) and `bit` (eight pulses a byte).
+pulses a byte, the first in the highest bits) and `bit` (eight pulses a byte). It is secret: only its owner may read it.
 """
 
 import json
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from combmesh.ground.errors import InputError, check_positive
-from combmesh.link.timetags.files import replaced
+from combmesh.ground.errors import InputError, check_positive, check_range
+from combmesh.link.pulses.secret_file import secret_file
 
 FORMAT = "combmesh user record"
 VERSION = 1
@@ -37,6 +37,12 @@ class SourceKind:
     intensity: float
     probability: float
     basis: str
+
+    def __post_init__(self) -> None:
+        check_range("intensity", self.intensity, 0.0)
+        check_range("probability", self.probability, 0.0, 1.0)
+        if self.basis not in ("X", "Z"):
+            raise InputError(f'`basis` must be "X" or "Z", but is {self.basis!r}.')
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ class RecordWriter:
         import h5py
 
         with ExitStack() as stack:
-            part = stack.enter_context(replaced(self.path))
+            part = stack.enter_context(secret_file(self.path))
             file = stack.enter_context(h5py.File(part, "w"))
             sources = json.dumps({letter: asdict(kind) for letter, kind in self._head.sources.items()})
             file.attrs.update(
@@ -88,6 +94,9 @@ class RecordWriter:
 
     def append(self, source: NDArray[np.uint8], bit: NDArray[np.uint8]) -> None:
         """Add pulses: `(pulse,)` code of the source and bit of each."""
+        codes = len(self._head.sources)
+        if source.size and (source.max() >= codes or bit.max() > 1):
+            raise InputError(f"`{self.path}` takes sources below {codes} and bits 0 and 1, but was given others.")
         source, bit = np.concatenate([self._rest[0], source]), np.concatenate([self._rest[1], bit])
         whole = source.size // _PULSES_A_BYTE * _PULSES_A_BYTE
         self._write(source[:whole], bit[:whole])
@@ -148,7 +157,11 @@ class RecordReader:
         attributes = dict(file.attrs)
         if attributes.get("format") != FORMAT:
             raise InputError(f"`{self.path}` is an HDF5 file, but not a record of a user.")
-        if not 1 <= int(attributes.get("version", 0)) <= VERSION:
+        try:
+            version = int(attributes.get("version", 0))
+        except (TypeError, ValueError):
+            version = 0
+        if not 1 <= version <= VERSION:
             raise InputError(
                 f"`{self.path}` has version {attributes.get('version')}; versions up to {VERSION} are known."
             )
@@ -159,8 +172,10 @@ class RecordReader:
             head = RecordHead(float(attributes["clock_hz"]), kinds, str(attributes["origin"]))
             pulses = int(attributes["pulses"])
             sizes = [file[name].shape for name in ("source", "bit")]
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"`{self.path}` is damaged: {error}.") from error
+            if pulses < 0 or any(file[name].dtype != np.uint8 for name in ("source", "bit")):
+                raise ValueError("its pulses are not bytes")
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise InputError(f"`{self.path}` is damaged: {str(error).rstrip('.')}.") from error
         eights = -(-pulses // _PULSES_A_BYTE)
         if sizes != [(2 * eights,), (eights,)]:
             raise InputError(f"`{self.path}` is damaged: it says {pulses} pulses, but its columns have sizes {sizes}.")
@@ -174,5 +189,7 @@ class RecordReader:
             four, eight = self._file["source"][2 * byte : 2 * last], self._file["bit"][byte:last]
         except OSError as error:
             raise InputError(f"`{self.path}` is damaged: {error}.") from error
-        source = (four[:, None] >> np.array([6, 4, 2, 0], np.uint8) & 3).ravel()
-        return source[: end - first], np.unpackbits(eight)[: end - first]
+        source = (four[:, None] >> np.array([6, 4, 2, 0], np.uint8) & 3).ravel()[: end - first]
+        if source.size and source.max() >= len(self.head.sources):
+            raise InputError(f"`{self.path}` is damaged: a pulse has a source that it does not name.")
+        return source, np.unpackbits(eight)[: end - first]

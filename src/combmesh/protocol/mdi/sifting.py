@@ -1,18 +1,20 @@
 """From announcements and both users' records to the table of counts and the sifted bits."""
 
 from dataclasses import dataclass
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
 
 from combmesh.ground.errors import InputError
-from combmesh.link.pulses.bell import Announcements
+from combmesh.link.pulses.bell import BELL_STATES, EQUAL, Announcements
 from combmesh.link.pulses.record_file import RecordReader
 from combmesh.link.pulses.tally import is_error
 from combmesh.link.timetags.relay_pulses import RelayClicks, place_clicks, user_offset
 from combmesh.link.timetags.tags import TimeTags
 from combmesh.protocol.mdi.bounds import PAIRS
 from combmesh.protocol.mdi.settings import SOURCES, Settings
+from combmesh.protocol.mdi.sifted_file import announcement_digest
 from combmesh.protocol.mdi.tally import Tally
 
 PIECE = 1 << 22
@@ -30,6 +32,7 @@ class Sifted:
         rounds: `(bit,)` their pulse numbers.
         clicks: the relay's clicks in their pulses.
         announced: Bell states in all.
+        announcements: digest of the list of them.
         bob_offset: pulses by which Bob's record begins later than Alice's.
     """
 
@@ -39,6 +42,7 @@ class Sifted:
     rounds: NDArray[np.int64]
     clicks: RelayClicks
     announced: int
+    announcements: str
     bob_offset: int
 
     def __repr__(self) -> str:
@@ -80,26 +84,36 @@ def sift(
     if bob.head.clock_hz != clock_hz:
         raise InputError(f"Alice's `clock_hz` is {clock_hz:g}, but Bob's is {bob.head.clock_hz:g}.")
     period_ps = 1e12 / clock_hz
-    clicks = place_clicks(tags, channels, period_ps, _light(alice), search_pulses)
-    bob_offset = user_offset(clicks.pulse, _light(bob), search_pulses, "Bob")
-    announced = clicks.announcements(period_ps if gate_ps is None else gate_ps, bell_states)
-    return _count(alice, bob, clicks, announced, bob_offset)
+    light_a, light_b = _light(alice), _light(bob)
+    clicks = place_clicks(tags, channels, period_ps, light_a, search_pulses)
+    bob_offset = user_offset(clicks.pulse, light_b, search_pulses, "Bob")
+    pairs = clicks.announcements(period_ps if gate_ps is None else gate_ps, EQUAL + 1)
+    return _count(alice, bob, clicks, pairs, bob_offset, bell_states)
 
 
 def _light(record: RecordReader) -> NDArray[np.float64]:
     intensity = np.array([kind.intensity for kind in record.head.sources.values()])
     light: NDArray[np.float64] = intensity[record.piece(0, LIGHT_PULSES)[0]]
+    if light.size == 0 or light.max() == light.min():
+        raise InputError(f"`{record.path}` has {light.size} pulses, all alike; no click can be matched to them.")
     return light
 
 
 def _count(
-    alice: RecordReader, bob: RecordReader, clicks: RelayClicks, announced: Announcements, bob_offset: int
+    alice: RecordReader,
+    bob: RecordReader,
+    clicks: RelayClicks,
+    coincidences: Announcements,
+    bob_offset: int,
+    bell_states: int,
 ) -> Sifted:
     """Go through the pulses that both have recorded, piece by piece."""
     begin, end = max(0, bob_offset), min(alice.pulses, bob.pulses + bob_offset)
+    if begin >= end:
+        raise InputError(f"`{alice.path}` and `{bob.path}` have no pulse in common: Bob's begins {bob_offset} later.")
     sent, pairs, bits = np.zeros(_CODES**2, np.int64), [], []
-    inside = (announced.pulse >= begin) & (announced.pulse < end)
-    pulse, state = announced.pulse[inside], announced.state[inside]
+    inside = (coincidences.pulse >= begin) & (coincidences.pulse < end)
+    pulse, state = coincidences.pulse[inside], coincidences.state[inside]
     for first in range(begin, end, PIECE):
         last = min(first + PIECE, end)
         source_a, bit_a = _stretch(alice, first, last)
@@ -109,14 +123,43 @@ def _count(
         here = pulse[np.searchsorted(pulse, first) : np.searchsorted(pulse, last)] - first
         pairs.append(pair[here])
         bits.append(bit_a[here] + np.uint8(2) * bit_b[here])
-    pair = np.concatenate(pairs) if pairs else np.empty(0, np.uint8)
-    both = np.concatenate(bits) if bits else np.empty(0, np.uint8)
+    pair, both = np.concatenate(pairs), np.concatenate(bits)
     z = SOURCES.index("z")
     in_z = (pair // _CODES == z) | (pair % _CODES == z)
     wrong = is_error(both, state, in_z)
-    tally = _tally(sent, pair, wrong, float(max(end - begin, 0)))
+    _check_agreement(pair, state, wrong)
+    said = state < bell_states
+    pulse, pair, both, wrong = pulse[said], pair[said], both[said], wrong[said]
+    tally = _tally(sent, pair, wrong, float(end - begin))
     key = pair == z * _CODES + z
-    return Sifted(tally, both[key] & 1, (both[key] >> 1) ^ 1, pulse[key], clicks, pulse.size, bob_offset)
+    digest = announcement_digest(pulse, state[said])
+    return Sifted(tally, both[key] & 1, (both[key] >> 1) ^ 1, pulse[key], clicks, pulse.size, digest, bob_offset)
+
+
+def _check_agreement(pair: NDArray[np.uint8], state: NDArray[np.int8], wrong: NDArray[np.bool_]) -> None:
+    """Refuse bits that only exchanged channels give: they take one Bell state for the other, or for none.
+
+    In Z a Bell state must not have more wrong bits than a coincidence of two detectors of equal polarization, which is
+    none; in X most bits must be right. Chance does otherwise once in 1e9 (Hoeffding).
+    """
+    vacuum, z = SOURCES.index("o"), SOURCES.index("z")
+    a, b = pair // _CODES, pair % _CODES
+    in_x = (a != z) & (b != z) & (a != vacuum) & (b != vacuum)
+    none = _share(wrong[(a == z) & (b == z) & (state == EQUAL)])
+    for kind, name in enumerate(BELL_STATES):
+        for basis, inside, (most, spread) in (("Z", (a == z) & (b == z), none), ("X", in_x, (0.5, 0.0))):
+            here = wrong[inside & (state == kind)]
+            share, own_spread = _share(here)
+            if share - own_spread > most + spread:
+                raise InputError(
+                    f"Of {here.size} bits in {basis} announced as {name}, {here.sum()} are wrong: are the channels "
+                    "those of 1H, 1V, 2H, 2V in this order, and the records those of Alice and Bob?"
+                )
+
+
+def _share(wrong: NDArray[np.bool_]) -> tuple[float, float]:
+    """Share of wrong bits, and how far chance takes it from the truth once in 1e9; any, where there are no bits."""
+    return (float(wrong.mean()), (0.5 * log(1e9) / wrong.size) ** 0.5) if wrong.size else (0.5, 1.0)
 
 
 def _stretch(record: RecordReader, first: int, last: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -46,6 +46,18 @@ def tally_of(counted: PulseTally) -> Tally:
     return Tally(sent.astype(float), detected.astype(float), errors.astype(float), float(counted.pulses))
 
 
+def counts_by_number(counted: PulseTally) -> dict[str, dict[str, list[list[int]]]]:
+    """Announced and wrong pulses of each pair of sources by Alice's and Bob's photon numbers.
+
+    Entry `[n_a][n_b]`; the last place of each holds what is above.
+    """
+    return {
+        a + b: {what: counted.by_number[i, j, :, :, k].tolist() for k, what in enumerate(("announced", "wrong"))}
+        for i, a in enumerate(SOURCES)
+        for j, b in enumerate(SOURCES)
+    }
+
+
 @dataclass(frozen=True)
 class PairAgreement:
     """One pair of sources: what the pulses gave beside the closed form.
