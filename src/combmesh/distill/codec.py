@@ -5,7 +5,7 @@ longer than its kind may be, is refused with a sentence; no field makes room for
 """
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -37,6 +37,7 @@ KINDS: dict[int, type] = {
     17: ldpc.RevealReply,
 }
 _CODES = {kind: code for code, kind in KINDS.items()}
+_FIELDS = {kind: tuple(entry.name for entry in fields(kind)) for kind in _CODES}
 MOST_REASON = 500
 """Characters of the reason that an end gives."""
 
@@ -72,9 +73,10 @@ def largest_frame(n_bits: int) -> int:
 
 def encode(message: object) -> bytes:
     """A message as bytes."""
-    parts = [bytes([_CODES[type(message)]])]
-    for entry in fields(message):  # type: ignore[arg-type]  # every message is a dataclass
-        parts += _encoded(getattr(message, entry.name))
+    kind = type(message)
+    parts = [bytes([_CODES[kind]])]
+    for name in _FIELDS[kind]:
+        parts += _encoded(getattr(message, name))
     return b"".join(parts)
 
 
@@ -89,7 +91,7 @@ def decode(frame: bytes, n_bits: int) -> Any:
         raise InputError(f"{kind.__name__} may have {frame_limit(kind, n_bits)} bytes, but has {len(frame)}.")
     reader = _Reader(frame)
     try:
-        values = [reader.value() for _ in fields(kind)]
+        values = [reader.value() for _ in _FIELDS[kind]]
         if reader.at != len(frame):
             raise InputError(f"{kind.__name__} has {len(frame) - reader.at} bytes too many.")
         return kind(*values)
@@ -131,22 +133,22 @@ class _Reader:
     def __init__(self, frame: bytes) -> None:
         self.frame = frame
         self.at = 1
-        self._readers: dict[int, Callable[[], Any]] = {
-            _INT: self._whole,
-            _TRUE: lambda: True,
-            _FALSE: lambda: False,
-            _TEXT: lambda: self._take(self._length()).decode(),
-            _BYTES: lambda: self._take(self._length()),
-            _TUPLE: self._tuple,
-        }
 
     def value(self, depth: int = 0) -> Any:
         code = self._take(1)[0]
         if code in _DTYPES:
             return self._array(_DTYPES[code])
-        if code not in self._readers or (depth and code == _TUPLE):
-            raise InputError(f"A value of the unknown type {code} is in a message.")
-        return self._readers[code]()
+        if code in (_TRUE, _FALSE):
+            return code == _TRUE
+        if code == _INT:
+            return self._whole()
+        if code == _BYTES:
+            return self._take(self._length())
+        if code == _TEXT:
+            return self._take(self._length()).decode()
+        if code == _TUPLE and not depth:
+            return self._tuple()
+        raise InputError(f"A value of the unknown type {code} is in a message.")
 
     def _take(self, size: int) -> bytes:
         if size > len(self.frame) - self.at:
