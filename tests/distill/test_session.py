@@ -287,9 +287,10 @@ def test_exact_damaged_messages_are_refused_or_are_messages(message):
 
 
 def test_exact_frames_have_a_limit_for_their_kind():
-    frame = codec.encode(say.Abort("x" * 5000))
     with pytest.raises(InputError, match="Abort may have 4096 bytes, but has 5"):
-        codec.decode(frame, 10**6)
+        codec.decode(codec.encode(say.Abort("because")) + bytes(5000), 10**6)
+    with pytest.raises(InputError, match="`reason` must be a text of at most 4000 characters"):
+        say.Abort("x" * 4001)
     long = codec.encode(say.Amplify("id", 100, bytes(10_000)))
     assert codec.decode(long, 20_000).length == 100
     with pytest.raises(InputError, match="Amplify may have"):

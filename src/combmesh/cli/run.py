@@ -115,7 +115,7 @@ def _print(folder: Path, document: dict[str, object], links: "list[LinkReport]")
         checked = "key lengths only, no bits were distilled"
     made = "report.json, pairs.csv, pairs.png" + (", stores/" if document["store"] else "")
     console.print(
-        f"Simulated light; {_method_text(document)}, {document['accounting']} leak; {checked}.\n"
+        f"Simulated light; {_method_text(document)}; Cascade, {document['accounting']} leak; {checked}.\n"
         f"{document['new_blocks']} new blocks of {document['blocks']} in {document['wall_s']} s.\n"
         f"Everything is in {folder}/: {made}.",
         highlight=False,

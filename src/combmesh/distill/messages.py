@@ -5,11 +5,11 @@ only after the transcript has been authenticated in both directions.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from combmesh.distill.checks import check_int, check_text, freeze
 from combmesh.ground.errors import InputError
 
 
@@ -22,9 +22,9 @@ class CascadeSetup:
     frame_bits: int
 
     def __post_init__(self) -> None:
-        _check_int("seed", self.seed, 0, 2**128 - 1)
-        _check_int("n_bits", self.n_bits, 1, 2**29)
-        _check_int("frame_bits", self.frame_bits, 64, self.n_bits + 63)
+        check_int("seed", self.seed, 0, 2**128 - 1)
+        check_int("n_bits", self.n_bits, 1, 2**29)
+        check_int("frame_bits", self.frame_bits, 64, self.n_bits + 63)
         if self.frame_bits % 64:
             raise InputError(f"`frame_bits` must be a multiple of 64, but is {self.frame_bits}.")
 
@@ -37,8 +37,8 @@ class ParityRequest:
     coded: NDArray[np.uint8] = field(repr=False)
 
     def __post_init__(self) -> None:
-        _check_int("n_questions", self.n_questions, 1, 2**31 - 2)
-        _freeze(self, "coded", np.uint8)
+        check_int("n_questions", self.n_questions, 1, 2**31 - 2)
+        freeze(self, "coded", np.uint8)
         if not self.n_questions <= self.coded.size <= 7 * self.n_questions:
             raise InputError(
                 f"`coded` must have 1 to 7 bytes for each of {self.n_questions} questions, but has {self.coded.size}."
@@ -52,7 +52,7 @@ class ParityReply:
     packed: NDArray[np.uint8] = field(repr=False)
 
     def __post_init__(self) -> None:
-        _freeze(self, "packed", np.uint8)
+        freeze(self, "packed", np.uint8)
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class Verify:
     tag: int
 
     def __post_init__(self) -> None:
-        _check_int("seed", self.seed, 0, 2**256 - 1)
-        _check_int("tag", self.tag, 0, 2**128 - 1)
+        check_int("seed", self.seed, 0, 2**256 - 1)
+        check_int("tag", self.tag, 0, 2**128 - 1)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Verified:
     def __post_init__(self) -> None:
         if not isinstance(self.ok, bool):
             raise InputError(f"`ok` must be true or false, but is {self.ok!r}.")
-        _check_int("n_errors", self.n_errors, 0, 2**31 - 2)
+        check_int("n_errors", self.n_errors, 0, 2**31 - 2)
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ class Amplify:
     seed: bytes = field(repr=False)
 
     def __post_init__(self) -> None:
-        _check_text("key_id", self.key_id)
-        _check_int("length", self.length, 1, 2**31 - 2)
+        check_text("key_id", self.key_id)
+        check_int("length", self.length, 1, 2**31 - 2)
         if not isinstance(self.seed, bytes):
             raise InputError(f"`seed` must be bytes, but is of type {type(self.seed).__name__}.")
 
@@ -107,7 +107,7 @@ class Amplified:
     key_id: str
 
     def __post_init__(self) -> None:
-        _check_text("key_id", self.key_id)
+        check_text("key_id", self.key_id)
 
 
 @dataclass(frozen=True)
@@ -117,27 +117,7 @@ class Abort:
     reason: str
 
     def __post_init__(self) -> None:
-        _check_text("reason", self.reason)
+        check_text("reason", self.reason)
 
 
 Message = CascadeSetup | ParityRequest | ParityReply | Corrected | Verify | Verified | Amplify | Amplified | Abort
-
-
-def _freeze(message: object, name: str, dtype: type[np.generic]) -> None:
-    array: NDArray[Any] = getattr(message, name)
-    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != 1:
-        kind = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
-        raise InputError(f"`{name}` must be an array {dtype.__name__} (n,), but is {kind}.")
-    array = array.view()
-    array.setflags(write=False)
-    object.__setattr__(message, name, array)
-
-
-def _check_int(name: str, value: int, low: int, high: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise InputError(f"`{name}` must be a whole number from {low} to {high}, but is {value!r}.")
-
-
-def _check_text(name: str, value: object) -> None:
-    if not isinstance(value, str):
-        raise InputError(f"`{name}` must be a text, but is of type {type(value).__name__}.")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from combmesh.distill import cascade, ldpc
 from combmesh.distill.cascade import SCHEDULE_NAMES, ScheduleName
+from combmesh.distill.correction import Correction
 from combmesh.distill.ledger import Kind
 from combmesh.distill.messages import CascadeSetup, ParityReply, ParityRequest
 from combmesh.distill.messages import Message as Spoken
@@ -48,15 +49,6 @@ class Disclosed:
     kind: Kind
 
 
-class Corrected(Protocol):
-    """Bob's bits as corrected, `(bit,)`, and how many he flipped."""
-
-    @property
-    def bits(self) -> Bits: ...
-    @property
-    def n_errors(self) -> int: ...
-
-
 class Answers(Protocol):
     """Alice's side."""
 
@@ -76,7 +68,7 @@ class Asks(Protocol):
         """The request that is open, None when there is no more to ask."""
 
     @property
-    def corrected(self) -> Corrected:
+    def corrected(self) -> Correction:
         """The end of it all."""
 
     def take(self, reply: Any) -> Disclosed:
@@ -140,15 +132,15 @@ def _parities(request: ParityRequest) -> Disclosed:
 class _Asking:
     """A generator of requests that ends with the correction."""
 
-    def __init__(self, generator: Generator[Any, Any, Corrected], setup: Any) -> None:
+    def __init__(self, generator: Generator[Any, Any, Correction], setup: Any) -> None:
         self.setup = setup
         self._generator = generator
-        self._corrected: Corrected | None = None
+        self._corrected: Correction | None = None
         self.request: Any = None
         self._advance(None)
 
     @property
-    def corrected(self) -> Corrected:
+    def corrected(self) -> Correction:
         if self._corrected is None:
             raise RunError("the correction has not ended")
         return self._corrected
@@ -177,18 +169,20 @@ class _LdpcAlice:
     def __init__(self, bits: Bits, setup: ldpc.LdpcSetup) -> None:
         if setup.n_bits != bits.size:
             raise RunError(f"`n_bits` of the setup must be {bits.size}, but is {setup.n_bits}.")
-        self._oracle, self._progress = ldpc.SyndromeOracle(bits, setup), ldpc.Progress(setup)
+        self._oracle = ldpc.SyndromeOracle(bits, setup)
 
     def answer(self, request: Any) -> tuple[Any, Disclosed]:
         if not isinstance(request, (ldpc.SyndromeRequest, ldpc.RevealRequest)):
             raise RunError(f"a request of ldpc was expected, but {type(request).__name__} came")
-        return self._oracle.answer(request), _syndromes(self._progress, request)
+        progress = self._oracle.progress
+        before = progress.n_disclosed, progress.n_acknowledged
+        return self._oracle.answer(request), _since(before, progress)
 
 
-def _syndromes(progress: ldpc.Progress, request: ldpc.LdpcRequest) -> Disclosed:
+def _since(before: tuple[int, int], progress: ldpc.Progress) -> Disclosed:
     """Alice's parities, and a bit for each frame that Bob names: whether it has failed."""
-    parts = progress.take(request)
-    return Disclosed(progress.size(parts), len(parts), "acknowledgement")
+    alice, bob = progress.n_disclosed - before[0], progress.n_acknowledged - before[1]
+    return Disclosed(alice, bob, "acknowledgement")
 
 
 class _LdpcBob(_Asking):
@@ -200,6 +194,7 @@ class _LdpcBob(_Asking):
     def take(self, reply: Any) -> Disclosed:
         if self.request is None or not isinstance(reply, (ldpc.SyndromeReply, ldpc.RevealReply)):
             raise RunError(f"a reply of ldpc was expected, but {type(reply).__name__} came")
-        disclosed = _syndromes(self._progress, self.request)
+        before = self._progress.n_disclosed, self._progress.n_acknowledged
+        self._progress.take(self.request)
         self._advance(reply)
-        return disclosed
+        return _since(before, self._progress)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 
 from combmesh.distill.authentication import MOST_OFFERS, PAD_BYTES
-from combmesh.ground.errors import InputError, check_range
+from combmesh.distill.checks import check_int, check_text
+from combmesh.ground.errors import InputError
 
 PROTOCOL = "combmesh distill 1"
-MOST_TEXT = 512
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ class Hello:
             check_text(name, getattr(self, name))
         if self.role not in ("alice", "bob"):
             raise InputError(f"`role` must be alice or bob, but is {self.role!r}.")
-        check_whole("n_bits", self.n_bits, 1, 2**31 - 2)
+        check_int("n_bits", self.n_bits, 1, 2**31 - 2)
         if not isinstance(self.sources, tuple) or not isinstance(self.unused, tuple):
             raise InputError("`sources` and `unused` must be tuples.")
         if len(self.sources) != len(self.unused) or len(self.sources) > MOST_OFFERS:
             raise InputError(f"`sources` and `unused` must be equally many, at most {MOST_OFFERS}.")
         for source, unused in zip(self.sources, self.unused, strict=True):
             check_text("sources", source)
-            check_whole("unused", unused, 0, 2**62)
+            check_int("unused", unused, 0, 2**62)
 
 
 @dataclass(frozen=True)
@@ -62,16 +62,3 @@ class Seal:
 @dataclass(frozen=True)
 class Released:
     """Alice has verified Bob's seal: both hold the key. Nothing secret depends on this message, so it has no tag."""
-
-
-def check_text(name: str, value: object) -> None:
-    """Refuse what is no short text."""
-    if not isinstance(value, str) or len(value) > MOST_TEXT:
-        raise InputError(f"`{name}` must be a text of at most {MOST_TEXT} characters.")
-
-
-def check_whole(name: str, value: object, low: int, high: int) -> None:
-    """Refuse what is no whole number from `low` to `high`."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise InputError(f"`{name}` must be a whole number, but is of type {type(value).__name__}.")
-    check_range(name, value, low, high)

@@ -21,9 +21,10 @@ An odd interval of one bit is an error for certain, so the errors only become fe
 contradict each other would flip a bit twice, or one beyond the end, which stops it.
 """
 
-from combmesh.distill.cascade.correction import Correction, draw_setup, search, unpack_reply
+from combmesh.distill.cascade.correction import draw_setup, search, unpack_reply
 from combmesh.distill.cascade.oracle import ParityOracle, question_limit
 from combmesh.distill.cascade.schedule import SCHEDULE_NAMES, ScheduleName
+from combmesh.distill.correction import Correction
 
 __all__ = [
     "SCHEDULE_NAMES",

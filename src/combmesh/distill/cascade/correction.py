@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Generator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +11,12 @@ from combmesh.distill.cascade.coding import encode
 from combmesh.distill.cascade.masks import Masks
 from combmesh.distill.cascade.orders import Frames, frame_bits_for
 from combmesh.distill.cascade.schedule import ScheduleName, schedule_named
+from combmesh.distill.correction import Correction
 from combmesh.distill.messages import CascadeSetup, ParityReply, ParityRequest
 from combmesh.ground.errors import RunError
 
 Bits = NDArray[np.uint8]
 Addresses = NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Correction:
-    """Bob's bits after the correction, shape (bit,), how many he flipped, and how many messages he sent."""
-
-    bits: Bits
-    n_errors: int
-    n_rounds: int
 
 
 Search = Generator[ParityRequest, Bits, Correction]

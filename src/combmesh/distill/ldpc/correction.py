@@ -1,12 +1,12 @@
 """Bob's side of LDPC reconciliation: he asks for syndromes, decodes, and asks for more where that fails."""
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
+from combmesh.distill.correction import Correction
 from combmesh.distill.ldpc.decoder import FrameDecoder
 from combmesh.distill.ldpc.frames import QBER_LEAST, QBER_MOST, Layout
 from combmesh.distill.ldpc.messages import (
@@ -30,15 +30,6 @@ GROUP_LIFT = 16_384
 """Frames in flight times their lift: bounds the memory of their decoders by some 250 MB."""
 
 Bits = NDArray[np.uint8]
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Correction:
-    """Bob's bits after the correction, shape (bit,), how many he flipped, and how many messages he sent."""
-
-    bits: Bits
-    n_errors: int
-    n_rounds: int
 
 
 Decoding = Generator[LdpcRequest, LdpcReply, Correction]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from combmesh.distill.checks import check_int, freeze
 from combmesh.distill.ldpc.code import LADDER, LIFT_LEAST, LIFT_MOST, LIFT_STEP
 from combmesh.ground.errors import InputError
 
@@ -31,13 +32,13 @@ class LdpcSetup:
     n_split: int
 
     def __post_init__(self) -> None:
-        _check_int("seed", self.seed, 0, 2**128 - 1)
-        _check_int("n_bits", self.n_bits, 1, 2**31 - 2)
-        _check_int("lift", self.lift, LIFT_LEAST, LIFT_MOST)
+        check_int("seed", self.seed, 0, 2**128 - 1)
+        check_int("n_bits", self.n_bits, 1, 2**31 - 2)
+        check_int("lift", self.lift, LIFT_LEAST, LIFT_MOST)
         if self.lift % LIFT_STEP:
             raise InputError(f"`lift` must be a multiple of {LIFT_STEP}, but is {self.lift}.")
-        _check_int("code", self.code, 0, len(LADDER) - 1)
-        _check_int("n_split", self.n_split, 0, LADDER[self.code])
+        check_int("code", self.code, 0, len(LADDER) - 1)
+        check_int("n_split", self.n_split, 0, LADDER[self.code])
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ class SyndromeRequest:
     n_frames: int
 
     def __post_init__(self) -> None:
-        _check_int("first", self.first, 0, 2**31 - 2)
-        _check_int("n_frames", self.n_frames, 1, GROUP)
+        check_int("first", self.first, 0, 2**31 - 2)
+        check_int("n_frames", self.n_frames, 1, GROUP)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ class SyndromeReply:
     packed: NDArray[np.uint8] = field(repr=False)
 
     def __post_init__(self) -> None:
-        _freeze(self, "packed", np.uint8)
+        freeze(self, "packed", np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,7 @@ class RevealRequest:
     frames: NDArray[np.int32] = field(repr=False)
 
     def __post_init__(self) -> None:
-        _freeze(self, "frames", np.int32)
+        freeze(self, "frames", np.int32)
         if not 0 < self.frames.size <= GROUP:
             raise InputError(f"`frames` must have 1 to {GROUP} entries, but has {self.frames.size}.")
         if self.frames[0] < 0 or (np.diff(self.frames.astype(np.int64)) <= 0).any():
@@ -86,23 +87,8 @@ class RevealReply:
     packed: NDArray[np.uint8] = field(repr=False)
 
     def __post_init__(self) -> None:
-        _freeze(self, "packed", np.uint8)
+        freeze(self, "packed", np.uint8)
 
 
 LdpcRequest = SyndromeRequest | RevealRequest
 LdpcReply = SyndromeReply | RevealReply
-
-
-def _freeze(message: object, name: str, dtype: type[np.generic]) -> None:
-    array = getattr(message, name)
-    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != 1:
-        kind = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
-        raise InputError(f"`{name}` must be an array {dtype.__name__} (n,), but is {kind}.")
-    array = array.view()
-    array.setflags(write=False)
-    object.__setattr__(message, name, array)
-
-
-def _check_int(name: str, value: int, low: int, high: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise InputError(f"`{name}` must be a whole number from {low} to {high}, but is {value!r}.")
