@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -72,9 +73,9 @@ def folder(tmp_path_factory):
     return folder
 
 
-def end(folder, role, where, block=0, bits=None, pads=None):
+def end(folder, role, where, block=0, bits=None, pads=None, wait_s=60):
     files = [folder / (bits or f"{role}.bits"), folder / "counts.toml", "--pads", folder / (pads or f"{role}.pads")]
-    rest = ["-o", folder / f"{role}.sqlite", *where, "--block", block, "--wait", 60, "--json"]
+    rest = ["-o", folder / f"{role}.sqlite", *where, "--block", block, "--wait", wait_s, "--json"]
     return [*COMMAND, *map(str, ["distill", role, *files, *rest])]
 
 
@@ -114,6 +115,38 @@ def test_exact_two_processes_end_with_the_same_key(folder):
     shown = combmesh("secret", "count", folder / "alice.pads")
     assert "enough for 2 blocks" in shown.stdout
     assert "Spent by 1 blocks: 1e-10 secrecy" in shown.stdout
+
+
+def available(folder, name):
+    with SqliteStore(folder / f"{name}.sqlite", name) as store:
+        return {key.key_id: key.material for key in store.available_keys()}
+
+
+@pytest.mark.verify
+def test_exact_kills_at_any_moment_lose_no_key_and_give_none_twice(folder, tmp_path):
+    """40 blocks, in each of which one end is killed at a random moment; then one in peace, after which both agree."""
+    rng = np.random.default_rng(2)
+    for name in ("alice.bits", "bob.bits", "counts.toml"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    combmesh("secret", "new", tmp_path / "alice.pads", tmp_path / "bob.pads", "--blocks", 60)
+    for block in range(40):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        ends = [
+            subprocess.Popen(end(tmp_path, "alice", ["--listen", port], block, wait_s=4), **quiet),
+            subprocess.Popen(end(tmp_path, "bob", ["--connect", f"127.0.0.1:{port}"], block, wait_s=4), **quiet),
+        ]
+        time.sleep(rng.uniform(0.8, 3.2))
+        ends[int(rng.integers(2))].kill()
+        for process in ends:
+            process.wait(120)
+        alice, bob = available(tmp_path, "alice"), available(tmp_path, "bob")
+        assert bob.items() <= alice.items()
+    codes, _ = both(tmp_path, block=40)
+    assert codes == [0, 0]
+    assert available(tmp_path, "alice") == available(tmp_path, "bob")
 
 
 def test_attack_other_announcements_or_pads_give_no_key(folder):

@@ -184,6 +184,41 @@ def test_exact_next_block_after_a_lost_seal_uses_other_pads():
     assert one.distilled.key == two.distilled.key is not None
 
 
+def test_exact_keys_are_kept_before_the_other_end_can_have_them():
+    """Bob's is stored before his seal is sent, Alice's before the word of the release."""
+    alice, bob = ends()
+    order = []
+    alice._keep = lambda key, confirmed: order.append(("alice keeps", confirmed))
+    bob._keep = lambda key, confirmed: order.append(("bob keeps", confirmed))
+
+    def note(sender, frame):
+        if codec.KINDS[frame[0]] in (Seal, Released):
+            order.append((sender, codec.KINDS[frame[0]].__name__))
+        return [frame]
+
+    talk(alice, bob, note)
+    assert order == [
+        ("alice", "Seal"),
+        ("bob keeps", False),
+        ("bob", "Seal"),
+        ("alice keeps", True),
+        ("alice", "Released"),
+        ("bob keeps", True),
+    ]
+
+
+def test_exact_the_next_block_says_what_the_other_end_holds():
+    """Only once both have sealed: names in a Hello that nobody sealed mean nothing."""
+    alice, bob = ends()
+    alice._hello = replace(alice._hello, held=("one", "two"))
+    one, two = talk(alice, bob)
+    assert (one.peer_holds, two.peer_holds) == ((), ("one", "two"))
+    alice, bob = ends()
+    alice._hello = replace(alice._hello, held=("one",))
+    one, two = talk(alice, bob, lambda sender, frame: [] if codec.KINDS[frame[0]] is Seal else [frame])
+    assert two.peer_holds == ()
+
+
 MUTATIONS = ("alter", "drop", "double", "swap", "cut", "grow", "noise")
 
 

@@ -4,6 +4,7 @@ import hashlib
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -12,8 +13,10 @@ import typer
 if TYPE_CHECKING:
     from combmesh.distill.cascade import ScheduleName
     from combmesh.distill.reconcile import Engine
+    from combmesh.distill.secret import SecretKey
     from combmesh.distill.session import Sealed, Session
     from combmesh.distill.settings import DistilSettings
+    from combmesh.keystore.sqlite import SqliteStore
 
 NO_KEY = 3
 
@@ -65,11 +68,12 @@ def distill(
     other = peer or ("bob" if role == "alice" else "alice")
     with PadFile(pads) as pool, SqliteStore(store, name) as keys:
         label = BlockName(f"{hashlib.sha256(counts.read_bytes()).hexdigest()}/{block}", sifted.announcements)
-        session = Session("alice" if role == "alice" else "bob", own, settings, label, pool)
+        keep = partial(_keep, keys, other, block, origin)
+        session = Session("alice" if role == "alice" else "bob", own, settings, label, pool, keep, _held(keys, other))
         with (listening if listen else connected)(address, wait_s) as connection:
             drive(session, connection, largest_frame(own.size), wait_s)
         sealed = _sealed(session)
-        _keep(keys, sealed, other, block, origin)
+        _confirm(keys, other, sealed.peer_holds)
         spent = EpsilonAccount(1, secrecy, settings.correctness, sealed.eps_authentication)
         pool.charge(spent)
         left, life = pool.unused_pairs(), pool.account()
@@ -134,17 +138,28 @@ def _sealed(session: "Session") -> "Sealed":
     return session.result
 
 
-def _keep(keys: Any, sealed: "Sealed", peer: str, block: int, origin: str) -> None:
+def _keep(keys: "SqliteStore", peer: str, block: int, origin: str, key: "SecretKey", confirmed: bool) -> None:
+    """Put a key into the store, pending until the other user is known to have it."""
     from combmesh.keystore.model import Origin, StoredKey
 
-    key = sealed.distilled.key
-    if key is None:
-        return
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     light: Origin = "simulated" if origin == "simulated" else "measured"
     keys.put_pending(StoredKey(key.key_id, keys.user, peer, 0, block, light, key.n_bits, key.material, now))
-    if sealed.confirmed:
+    if confirmed:
         keys.make_available(key.key_id)
+
+
+def _held(keys: "SqliteStore", peer: str) -> list[str]:
+    """The available keys with a user, by block."""
+    index = sorted(keys.key_index().items())
+    return [key_id for (other, _, _), (key_id, state) in index if other == peer and state == "available"]
+
+
+def _confirm(keys: "SqliteStore", peer: str, peer_holds: tuple[str, ...]) -> None:
+    """Earlier keys that were pending because word of the other user was lost: he holds them."""
+    for (other, _, _), (key_id, state) in keys.key_index().items():
+        if other == peer and state == "pending" and key_id in peer_holds:
+            keys.make_available(key_id)
 
 
 def _document(

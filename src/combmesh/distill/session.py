@@ -4,11 +4,13 @@ The order of things: `Hello` of both ends, which must agree about the block, the
 party's own messages; Alice's `Seal`, Bob's `Seal`, `Released`. No key is released before the other end's seal is
 verified, the next block's pads are the first bits of the key, and a block that fails anywhere has no key at all.
 
-No last message can be certain to arrive. Bob releases his key when he has verified Alice's seal and sent his own; if
-that is lost, Alice has no key. `confirmed` tells Bob whether she has said so; a store keeps his key pending until then.
+No last message can be certain to arrive. Each end hands its key to `keep` before it sends the word that lets the other
+end have it: Bob before his seal, Alice before `Released`. If one of these is lost, or an end is killed, Bob's key stays
+pending; the next `Hello` of Alice names the keys that she holds, and once that is sealed he knows.
 """
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
@@ -29,8 +31,8 @@ from combmesh.distill.messages import Abort
 from combmesh.distill.party import Alice, Bob
 from combmesh.distill.reconcile import Message
 from combmesh.distill.secret import SecretKey, key_from_bits
-from combmesh.distill.session_messages import PROTOCOL, Hello, Released, Seal
-from combmesh.distill.settings import Distilled, DistilSettings
+from combmesh.distill.session_messages import MOST_HELD, PROTOCOL, Hello, Released, Seal
+from combmesh.distill.settings import HAS_KEY, Distilled, DistilSettings
 from combmesh.ground.errors import CombmeshError, InputError, RunError
 
 STARVED = "starved: no pads for authentication are left that both ends hold"
@@ -59,6 +61,7 @@ class Sealed:
     Attributes:
         distilled: outcome, counts, and the key without the bits that are kept for authentication.
         confirmed: whether both ends are known to hold the key.
+        peer_holds: keys of earlier blocks that the other end holds, by name; known once both have sealed.
         eps_authentication: bound on the probability that a changed talk was taken for a genuine one.
         bytes_sent, bytes_received: of all frames.
     """
@@ -68,6 +71,7 @@ class Sealed:
     eps_authentication: float
     bytes_sent: int
     bytes_received: int
+    peer_holds: tuple[str, ...] = ()
 
     @property
     def starved(self) -> bool:
@@ -75,11 +79,32 @@ class Sealed:
         return self.distilled.outcome.startswith("starved")
 
 
+def _keep_nowhere(key: SecretKey, confirmed: bool) -> None:
+    """For ends that only want the result."""
+
+
 class Session:
-    """One end: `bits` of type uint8, 0 or 1, shape (bit,); `pool` holds the pads that it shares with the other end."""
+    """One end of a block.
+
+    Args:
+        role: which end.
+        bits: `(bit,)` its sifted bits, 0 or 1 of type uint8.
+        settings: the same at both ends.
+        name: what both call the block, and what this end received.
+        pool: the pads that it shares with the other end.
+        keep: stores a key for good, pending or, if confirmed, available; called before the other end can have it.
+        held: names of earlier keys with the other end, the latest last.
+    """
 
     def __init__(
-        self, role: Role, bits: NDArray[np.uint8], settings: DistilSettings, name: BlockName, pool: PadPool
+        self,
+        role: Role,
+        bits: NDArray[np.uint8],
+        settings: DistilSettings,
+        name: BlockName,
+        pool: PadPool,
+        keep: Callable[[SecretKey, bool], None] = _keep_nowhere,
+        held: Sequence[str] = (),
     ) -> None:
         self.role: Role = role
         self._party = Alice(bits, settings) if role == "alice" else Bob(bits, settings)
@@ -95,7 +120,10 @@ class Session:
             _digest(settings),
             tuple(source for source, _ in self._offers),
             tuple(used for _, used in self._offers),
+            tuple(held)[-MOST_HELD:],
         )
+        self._keep = keep
+        self._peer_holds: tuple[str, ...] = ()
         self._label = f"{PROTOCOL}|{name.block}|{name.announcements}".encode()
         self._talk = Transcript(pool.point)
         self._pair: Offer | None = None
@@ -161,6 +189,7 @@ class Session:
         if self._stage != "hello":
             raise RunError("a second Hello came")
         self._check_same(theirs)
+        self._peer_holds = theirs.held
         self._pair = agreed_pair(self._offers, tuple(zip(theirs.sources, theirs.unused, strict=True)), self._pool)
         if self._pair is None:
             return self._end(STARVED)
@@ -206,6 +235,8 @@ class Session:
         kept = self._reserve(result.key)
         outcome = result.outcome if kept is not None else ALL_RESERVED
         result = replace(result, key=kept, outcome=outcome)
+        if kept is not None:
+            self._keep(kept, self.role == "alice")
         if self.role == "alice":
             self._finish(result, confirmed=True)
             return self._say(Released())
@@ -225,6 +256,8 @@ class Session:
     def _on_released(self) -> tuple[bytes, ...]:
         if self._stage != "released" or self.result is None:
             raise RunError("word of the release came out of order")
+        if self.result.distilled.key is not None:
+            self._keep(self.result.distilled.key, True)
         self.result = replace(self.result, confirmed=True, bytes_received=self._bytes[1])
         self._stage = "ended"
         return ()
@@ -258,7 +291,8 @@ class Session:
 
     def _finish(self, result: Distilled, confirmed: bool) -> None:
         self._stage = "ended"
-        self.result = Sealed(result, confirmed, self._eps, self._bytes[0], self._bytes[1])
+        peer_holds = self._peer_holds if self._tags is not None and result.outcome in (HAS_KEY, ALL_RESERVED) else ()
+        self.result = Sealed(result, confirmed, self._eps, self._bytes[0], self._bytes[1], peer_holds)
 
     def _say(self, *messages: object) -> tuple[bytes, ...]:
         frames = tuple(codec.encode(message) for message in messages)

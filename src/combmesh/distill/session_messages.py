@@ -7,6 +7,7 @@ from combmesh.distill.checks import check_int, check_text
 from combmesh.ground.errors import InputError
 
 PROTOCOL = "combmesh distill 1"
+MOST_HELD = 32
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Hello:
             different lists is found out before anything is said about bits.
         rules: SHA-256 of all settings of the block.
         sources, unused: pads for authentication that this end holds, and the first pair of each that it has not used.
+        held: its latest keys with this user, by name: what the other end could not know to be held, it knows now.
     """
 
     protocol: str
@@ -32,6 +34,7 @@ class Hello:
     rules: str
     sources: tuple[str, ...] = field(default=(), repr=False)
     unused: tuple[int, ...] = field(default=(), repr=False)
+    held: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("protocol", "role", "block", "announcements", "rules"):
@@ -39,8 +42,12 @@ class Hello:
         if self.role not in ("alice", "bob"):
             raise InputError(f"`role` must be alice or bob, but is {self.role!r}.")
         check_int("n_bits", self.n_bits, 1, 2**31 - 2)
-        if not isinstance(self.sources, tuple) or not isinstance(self.unused, tuple):
-            raise InputError("`sources` and `unused` must be tuples.")
+        if not all(isinstance(some, tuple) for some in (self.sources, self.unused, self.held)):
+            raise InputError("`sources`, `unused` and `held` must be tuples.")
+        if len(self.held) > MOST_HELD:
+            raise InputError(f"`held` must name at most {MOST_HELD} keys, but names {len(self.held)}.")
+        for key_id in self.held:
+            check_text("held", key_id)
         if len(self.sources) != len(self.unused) or len(self.sources) > MOST_OFFERS:
             raise InputError(f"`sources` and `unused` must be equally many, at most {MOST_OFFERS}.")
         for source, unused in zip(self.sources, self.unused, strict=True):
