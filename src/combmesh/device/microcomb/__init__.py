@@ -1,0 +1,1 @@
+"""Pump and ring to comb lines."""
