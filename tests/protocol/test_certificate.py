@@ -8,6 +8,7 @@ import pytest
 
 from combmesh.ground.errors import InputError
 from combmesh.link.relay import Link, Relay
+from combmesh.protocol.epsilon import verification_bits
 from combmesh.protocol.mdi.bounds import ZZ, binary_entropy
 from combmesh.protocol.mdi.certificate import plan as plan_module
 from combmesh.protocol.mdi.certificate.certificate import (
@@ -15,7 +16,6 @@ from combmesh.protocol.mdi.certificate.certificate import (
     Certificate,
     certificate_for,
     certified_key,
-    constant_bits,
     largest_t,
     log_inverse_eps,
 )
@@ -105,7 +105,7 @@ def test_exact_epsilons_of_the_two_proofs():
     """sqrt(2 eps) = 1e-10 is ln(1/eps) = 46.74, eps = 1e-10 is 23.03, log2(2/1e-15) = 51 (notes)."""
     assert log_inverse_eps("certificate", 1e-10) == pytest.approx(46.745, abs=1e-3)
     assert log_inverse_eps("certificate-renyi", 1e-10) == pytest.approx(23.026, abs=1e-3)
-    assert constant_bits(1e-15) == pytest.approx(50.83, abs=0.01)
+    assert verification_bits(1e-15) == pytest.approx(50.83, abs=0.01)
     assert largest_t("certificate") == log(2)
     assert largest_t("certificate-renyi") == log(2) / 2
 

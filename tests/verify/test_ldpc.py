@@ -37,13 +37,13 @@ def run_blocks(n_blocks, qber, first, seed, errors_of=None):
     return parities / shannon_bits, n_late, n_wrong
 
 
-@pytest.mark.parametrize(("qber", "f_most"), [(0.017, 1.158), (0.03, 1.14), (0.05, 1.125)])
+@pytest.mark.parametrize(("qber", "f_most"), [(0.017, 1.15), (0.03, 1.14), (0.05, 1.125)])
 def test_limit_one_shot(qber, f_most):
-    """1000 blocks. At a frame error rate of 1 in 100, 23 or more have a probability of 3e-4; measured: 1 in 200 or
-    fewer at 3 and 5 %, 0 of 100 at 1.7 %. The verification hash would find a wrong word; none is expected."""
+    """1000 blocks. At a frame error rate of 1.5 in 100, 31 or more have a probability of 2e-4; measured: 1 in 200 or
+    fewer at 3 and 5 %, 14 of 1200 at 1.7 %. The verification hash would find a wrong word; none is expected."""
     f_ec, n_late, n_wrong = run_blocks(1_000, qber, "one-shot", 1)
     assert 1.0 < f_ec < f_most
-    assert n_late < 23
+    assert n_late < 31
     assert n_wrong == 0
 
 

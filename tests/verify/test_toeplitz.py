@@ -74,7 +74,7 @@ PROGRAM = """
 import sys
 import numpy as np
 from combmesh.ground import kernels
-kernels._cache_folder = lambda: sys.argv[1]
+kernels._cache_folder = lambda source: sys.argv[1]
 from combmesh.distill import binary_product, carryless, carryless_kernels, toeplitz
 rng = np.random.default_rng(1)
 bits, seed = (rng.integers(0, 2, size).astype(np.uint8) for size in (5000, 5999))

@@ -99,6 +99,7 @@ def _settings(
     from combmesh.distill.reconcile import choose_engine
     from combmesh.distill.settings import DistilSettings
     from combmesh.ground.errors import InputError
+    from combmesh.protocol.epsilon import verification_bits
     from combmesh.protocol.mdi.files.counts import CountTable
 
     if accounting not in ACCOUNTINGS:
@@ -115,7 +116,8 @@ def _settings(
     chosen = unspent.chosen(unspent.results())
     qber = (zz.errors or 0.0) / zz.detected
     spent = table.epsilon.budget()
-    budget_bits = min(chosen.signed_bits, n_bits)
+    tag_term = verification_bits(spent.correctness)  # the ledger holds the tag itself
+    budget_bits = min(chosen.signed_bits + tag_term, n_bits)
     chosen_engine, schedule = choose_engine(n_bits, qber, 1e-3 * engine[2])
     if engine[0] != "auto":
         chosen_engine = cast("Engine", engine[0])

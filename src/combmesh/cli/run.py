@@ -36,10 +36,15 @@ def run(
 
     loaded = load_network(file)
     folder = output / f"{file.stem}-{loaded.config_hash[:10]}{'-lengths' if no_bits else ''}"
-    with _progress(hidden=as_json) as on_progress:
-        result = run_campaign(
-            loaded.network, folder, with_bits=not no_bits, workers=workers or processors(), on_progress=on_progress
-        )
+    n_workers = workers or processors()
+    try:
+        with _progress(hidden=as_json) as on_progress:
+            result = run_campaign(
+                loaded.network, folder, with_bits=not no_bits, workers=n_workers, on_progress=on_progress
+            )
+    except KeyboardInterrupt:
+        print(f"Finished blocks are in {folder}/; the same command goes on from there.", file=sys.stderr)
+        raise
     links = link_reports(loaded.network, result)
     document = summary_document(
         loaded.network, loaded.config_hash, result, links, wall_s=round(time.monotonic() - began, 3)

@@ -20,9 +20,10 @@ class DistilSettings:
 
     `planned_qber`: the error rate that the block sizes of Cascade are made for; another one costs bits, not
     correctness. `budget_bits`: private bits of the block before the leak is subtracted, from the decoy analysis; the
-    terms in the failure probabilities of secrecy are already subtracted there. `accounting`: which disclosed bits
-    count, see the ledger. `correctness`: largest probability that both keys differ unnoticed; the verification tag is
-    as short as it allows. `engine` and `schedule`: how Bob finds his errors, see `reconcile`; the latter is Cascade's.
+    terms in the failure probabilities of secrecy are already subtracted there, but not log2(2/eps_cor), for the ledger
+    has the verification tag itself. `accounting`: which disclosed bits count, see the ledger. `correctness`: largest
+    probability that both keys differ unnoticed; the verification tag is as short as it allows. `engine` and `schedule`:
+    how Bob finds his errors, see `reconcile`; the latter is Cascade's.
     """
 
     planned_qber: float

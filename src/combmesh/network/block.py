@@ -15,6 +15,7 @@ from combmesh.distill.settings import DistilSettings
 from combmesh.ground.rng import stream
 from combmesh.link.relay import Link
 from combmesh.network.plan import Channel
+from combmesh.protocol.epsilon import verification_bits
 from combmesh.protocol.mdi.block_plan import BlockPlan, Judgement, Nearby, block_key, plan_block
 from combmesh.protocol.mdi.bounds import ZZ, binary_entropy
 from combmesh.protocol.mdi.keyrate import KeyLength
@@ -71,7 +72,7 @@ class BlockReport:
         s11_lower, phase_error_upper: as in `block_key`.
         f_ec: reconciliation efficiency: parities disclosed by Alice over n h(QBER); planned where no bits are made,
             None where nothing was reconciled.
-        leak_bits: bits subtracted as disclosed.
+        leak_bits: bits subtracted as disclosed, beyond the log2(2/eps_cor) of every key length.
         key_bits: length of the key, 0 for none.
         key_id: its name at both ends; None without bits or without a key.
         outcome: "key", or why there is none, in words.
@@ -142,11 +143,13 @@ def _distilled(
         return BlockResult(_report(task, tally, planned, before_leak, None, 0, None, before_leak.outcome))
     alice_bits, bob_bits = sifted_pair(int(tally.detected[ZZ]), int(tally.errors[ZZ]), rng)
     accounting, correctness = rules.reconciliation.accounting, rules.judgement.budget.correctness
-    settings = DistilSettings(planned_qber, before_leak.signed_bits, accounting, correctness)
+    tag_term = verification_bits(correctness)  # the ledger holds the tag itself
+    budget_bits = min(before_leak.signed_bits + tag_term, float(alice_bits.size))
+    settings = DistilSettings(planned_qber, budget_bits, accounting, correctness)
     alice, bob = _sessions(task, alice_bits, bob_bits, settings)
     at_alice, at_bob = (sealed.distilled for sealed in exchange(alice, bob))
     leak_bits = alice.ledger.leak_bits(settings.accounting)
-    length = block_key(plan, tally, rules.judgement, leak_bits=leak_bits)
+    length = block_key(plan, tally, rules.judgement, leak_bits=leak_bits - tag_term)
     shannon_bits = tally.detected[ZZ] * binary_entropy(tally.qber_z)
     f_ec = at_alice.parity_bits / shannon_bits if shannon_bits > 0 else None
     if at_alice.key is None or at_bob.key is None:

@@ -48,3 +48,12 @@ def tail_exponent(bound: float) -> float:
 def chain_rule_bits(bound: float) -> float:
     """2 log2(2/(eps' eps-hat)) + 2 log2(1/(2 eps_PA)), bits, all three equal to `bound`."""
     return 2 * log2(2 / bound**2) + 2 * log2(1 / (2 * bound))
+
+
+def verification_bits(correctness: float) -> float:
+    """log2(2/eps_cor), bits: what key lengths subtract for the verification, before it has taken place.
+
+    >>> round(verification_bits(1e-15), 2)
+    50.83
+    """
+    return log2(2 / correctness)

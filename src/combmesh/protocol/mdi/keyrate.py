@@ -8,14 +8,14 @@ r"""Key length of a block.
 """
 
 from dataclasses import dataclass
-from math import exp, floor, inf, isfinite, log2
+from math import exp, floor, inf, isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
 from combmesh.ground.errors import InputError
 from combmesh.ground.kernels import kernel
-from combmesh.protocol.epsilon import chain_rule_bits, tail_exponent
+from combmesh.protocol.epsilon import chain_rule_bits, tail_exponent, verification_bits
 from combmesh.protocol.mdi.bounds import METHODS, NEEDED_PAIRS, OZ, XX, ZZ, binary_entropy, private_bits
 from combmesh.protocol.mdi.epsilon import EpsilonBudget
 from combmesh.protocol.mdi.settings import Settings
@@ -53,7 +53,7 @@ class Analysis:
     @property
     def constant_bits(self) -> float:
         """The three logarithms of the key length, all of eps', eps-hat and eps_PA equal to `bound`."""
-        return log2(8 / self.correctness) + chain_rule_bits(self.bound)
+        return 2 + verification_bits(self.correctness) + chain_rule_bits(self.bound)
 
     def as_array(self) -> NDArray[np.float64]:
         """(b, tail, method, constant bits, vacuum credit) as the kernels take it."""

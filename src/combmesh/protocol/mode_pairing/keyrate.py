@@ -9,13 +9,20 @@ count but oo, so there is nothing to scan.
 """
 
 from dataclasses import dataclass
-from math import exp, inf, log2
+from math import exp, inf
 
 import numpy as np
 from numpy.typing import NDArray
 
 from combmesh.ground.errors import InputError, check_positive, check_range
-from combmesh.protocol.epsilon import SMALLEST, chain_rule_bits, check_failure, equal_share, tail_exponent
+from combmesh.protocol.epsilon import (
+    SMALLEST,
+    chain_rule_bits,
+    check_failure,
+    equal_share,
+    tail_exponent,
+    verification_bits,
+)
 from combmesh.protocol.mdi.bounds import binary_entropy
 from combmesh.protocol.mdi.keyrate import KeyLength, finished_key, no_key, planned_leak
 from combmesh.protocol.mode_pairing.bounds import pairs_11_lower, wrong_11_upper
@@ -51,7 +58,7 @@ class Analysis:
     @property
     def constant_bits(self) -> float:
         """The three logarithms of the key length, all of eps', eps-hat and eps_PA equal to `bound`."""
-        return log2(2 / self.correctness) + chain_rule_bits(self.bound)
+        return verification_bits(self.correctness) + chain_rule_bits(self.bound)
 
 
 def key_length(

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from combmesh.ground.errors import InputError, check_range
+from combmesh.protocol.epsilon import verification_bits
 from combmesh.protocol.mdi.bounds import NEEDED_PAIRS, ZZ
 from combmesh.protocol.mdi.certificate.exact import obeys_all_rows
 from combmesh.protocol.mdi.certificate.rows import CLASSES, class_counts, photon_rows
@@ -43,11 +44,6 @@ def largest_t(method: str) -> float:
 def log_inverse_eps(method: str, secrecy: float) -> float:
     """ln(1/eps) of the statistic: the elementary proof is sqrt(2 eps)-secret, the Renyi proof eps-secret."""
     return log(2.0) - 2.0 * log(secrecy) if PROOFS[method] == "elementary" else -log(secrecy)
-
-
-def constant_bits(correctness: float) -> float:
-    """log2(2/eps_cor)."""
-    return log2(2.0 / correctness)
 
 
 @dataclass(frozen=True)
@@ -132,7 +128,7 @@ def certified_key(
     n_zz, errors_zz = float(tally.detected[ZZ]), float(tally.errors[ZZ])
     certified = (log_statistic(counts, v) - log_inverse_eps(method, budget.secrecy)) / certificate.t  # Eq. (5)
     leak = planned_leak(n_zz, errors_zz, f_ec) if leak_bits is None else leak_bits
-    constant = constant_bits(budget.correctness)
+    constant = verification_bits(budget.correctness)
     signed = float(certified - leak - constant)  # Eq. (7)
     outcome = _outcome(signed, certified, n_zz, all(tally.sent[pair] > 0 for pair in NEEDED_PAIRS))
     return KeyLength(

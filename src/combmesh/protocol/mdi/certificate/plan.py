@@ -7,12 +7,12 @@ from math import inf, log
 import numpy as np
 
 from combmesh.link.relay import Link
+from combmesh.protocol.epsilon import verification_bits
 from combmesh.protocol.mdi.bounds import ZZ
 from combmesh.protocol.mdi.certificate.certificate import (
     Certificate,
     certificate_for,
     certified_key,
-    constant_bits,
     largest_t,
     log_inverse_eps,
 )
@@ -96,7 +96,7 @@ class CertificateRule:
             pulses_max=self.block.time_s * link.clock_hz,
             sifted_bits=float(self.block.sifted_bits),
             log_inverse_eps=log_inverse_eps(self.method, self.budget.secrecy),
-            constant_bits=constant_bits(self.budget.correctness),
+            constant_bits=verification_bits(self.budget.correctness),
             largest_t=largest_t(self.method),
             delta=float(self.delta),
         )
