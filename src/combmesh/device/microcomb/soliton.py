@@ -165,7 +165,7 @@ def _light(cavity: Cavity, drift: Drift, zeta_laser: float) -> Drift:
         if solitons and not BREATHER_ZETA <= zeta <= zeta_max(cavity.pump):
             solitons = 0
         power = mean_power(cavity, zeta, solitons)
-        roots = _bistable(cavity.aux_pump**2, cold - cavity.aux_offset - 2.0 * power)
+        roots = _bistable(cavity.aux_pump**2, cold - cavity.aux_offset - 2.0 * power)[::2]  # the middle is unstable
         aux_power = float(roots[np.argmin(np.abs(roots - aux_power))])
         if abs(zeta - before) < 1e-12 * (1.0 + abs(zeta)):
             break
