@@ -1,11 +1,13 @@
 """Three hours of Fig. 2c to 2h over 100 seeds and more: fitted, predicted, allowed and excluded. `make verify`."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from combmesh.device.locks import beat, injection, rubidium, three_hours
+from combmesh.config.terminals import load_terminals
+from combmesh.device.locks import beat, injection, pair, rubidium, three_hours
 from combmesh.device.locks.beat import Terminal
 from combmesh.device.locks.injection import Injection
 from combmesh.device.locks.noise import Flicker, OrnsteinUhlenbeck, Ramp, RandomWalk, Scaled, Sine, Total, White
@@ -14,6 +16,7 @@ from combmesh.ground.rng import stream
 
 pytestmark = [pytest.mark.verify, pytest.mark.timeout(3600)]
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "terminals.toml"
 SEEDS = range(120)
 RECORD = three_hours.Record()
 
@@ -54,6 +57,23 @@ def test_paper_fig2c_what_the_three_printed_numbers_allow(crossover_rad_s):
         assert found[name].peak_to_peak_hz == pytest.approx(1442.0, rel=0.30)
         assert found[name].losses == 0
     assert found["sine of 600 s"].peak_to_peak_hz == pytest.approx(608.0, abs=1.0)
+
+
+def test_paper_fig2_the_example_predicts_what_is_printed():
+    """What `combmesh lock examples/terminals.toml` shows, over 120 seeds: fitted within 2 %, predicted as promised."""
+    file, _ = load_terminals(EXAMPLE)
+    one, other = file.terminals
+    terminals = one.terminal(file.record.warm_up_s), other.terminal(file.record.warm_up_s)
+    setup = pair.Pair((one.name, other.name), terminals, record=file.record)
+    found = [pair.outcome(seed, setup).figures for seed in SEEDS]
+    std, peak, span, beats = (np.array([getattr(each, name) for each in found]) for name in pair.Figures._fields[:4])
+    print(f"{std.mean():.1f} Hz, {peak.mean():.0f} Hz, {span.mean():.1f} mK, {beats.mean(axis=0).round(2)} kHz")
+    assert std.mean() == pytest.approx(215.0, rel=0.02)
+    assert peak.mean() == pytest.approx(1442.0, rel=0.30)
+    assert (span < 150.0).mean() > 0.95
+    assert beats.mean(axis=0)[0] == pytest.approx(30.7, rel=0.02)
+    assert beats.mean(axis=0)[1:] == pytest.approx([31.1, 29.6], rel=0.10)
+    assert sum(each.losses for each in found) == 0
 
 
 def test_paper_fig2g_the_range_bounds_drifts():

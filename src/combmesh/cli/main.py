@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from combmesh import __version__
-from combmesh.cli import attack, distill, explain, key, pulses, rate, run, schema, secret, sift, tags
+from combmesh.cli import attack, distill, explain, key, lock, pulses, rate, run, schema, secret, sift, tags
 from combmesh.ground.errors import InputError, RunError
 
 DONE, FAILED, BAD_INPUT, NEEDS_A_PERSON, INTERRUPTED = 0, 1, 2, 3, 130
@@ -29,6 +29,7 @@ app.command("sift")(sift.sift)
 app.command("distill")(distill.distill)
 app.add_typer(secret.app, name="secret")
 app.command("attack")(attack.attack)
+app.command("lock")(lock.lock)
 app.command("explain")(explain.explain)
 app.command("schema")(schema.schema)
 
@@ -54,6 +55,8 @@ def main() -> NoReturn:
         signal.signal(stop, _interrupt)
     try:
         code = app(standalone_mode=False)
+        if code == INTERRUPTED:  # typer makes it of a KeyboardInterrupt
+            code = _complain("Stopped.", INTERRUPTED)
     except InputError as error:
         code = _complain(str(error), BAD_INPUT)
     except RunError as error:
@@ -61,7 +64,7 @@ def main() -> NoReturn:
     except typer.Abort:
         code = _complain("Stopped.", INTERRUPTED)
     except KeyboardInterrupt:
-        code = _complain("Stopped. The same command goes on from here.", INTERRUPTED)
+        code = _complain("Stopped.", INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()  # the reader has left; nothing more to say
         code = FAILED

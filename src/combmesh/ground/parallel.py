@@ -15,6 +15,8 @@ from typing import TypeVar
 
 from combmesh.ground.errors import RunError
 
+LONGEST_END_S = 5.0
+
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 
 T = TypeVar("T")
@@ -105,8 +107,11 @@ def _end_with_parent() -> None:
 
 def _stop(pool: ProcessPoolExecutor) -> None:
     workers = list((pool._processes or {}).values())
+    manager = getattr(pool, "_executor_manager_thread", None)
     pool.shutdown(wait=False, cancel_futures=True)
     for worker in workers:
         worker.terminate()
     for worker in workers:  # before anything that they start with is taken away
         worker.join()
+    if manager is not None:  # or it closes its pipe while the interpreter's end writes into it
+        manager.join(LONGEST_END_S)

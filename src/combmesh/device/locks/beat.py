@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from combmesh.device.locks import repetition, rubidium
-from combmesh.device.locks.noise import Noise, OrnsteinUhlenbeck, RandomWalk
+from combmesh.device.locks.noise import Noise, OrnsteinUhlenbeck, RandomWalk, White
 from combmesh.device.locks.repetition import RepetitionLock, temperature_lock
 from combmesh.device.locks.rubidium import SeedLock
 from combmesh.ground.errors import InputError, check_positive, check_range
@@ -31,6 +31,7 @@ class Terminal:
         line_noise: wander of half the rubidium line in this cell (sigma fitted: 30.7 kHz at CH0; memory assumed).
         laser_drift: the free-running seed (assumed).
         disturbance: of the spacing (fitted: 215 Hz with a gate of 10 s).
+        ambient: of the temperature around the ring, K (assumed: none).
         reference_error: relative inaccuracy of the radio-frequency reference; 1e-9 is 4.9 kHz at line 100.
     """
 
@@ -39,6 +40,7 @@ class Terminal:
     line_noise: Noise = field(default_factory=lambda: OrnsteinUhlenbeck(22.25e3, 10.0))
     laser_drift: Noise = field(default_factory=lambda: RandomWalk(3e3))
     disturbance: Noise = field(default_factory=lambda: RandomWalk(175.6))
+    ambient: Noise = field(default_factory=lambda: White(0.0))
     reference_error: float = 0.0
 
     def __post_init__(self) -> None:
@@ -52,9 +54,10 @@ class TerminalTrace(NamedTuple):
     seed_hz: Trace  # seed from its nominal frequency
     rep_rate_hz: Trace  # spacing from its nominal value, the reference's inaccuracy included
     temperature_k: Trace
+    power_w: Trace
     seed_status: NDArray[np.int8]
     rep_rate_status: NDArray[np.int8]
-    losses: int  # of both locks
+    losses: int  # of both locks, the warm-up included
 
     @property
     def time_s(self) -> Trace:
@@ -63,26 +66,41 @@ class TerminalTrace(NamedTuple):
         return time_s
 
 
-def run(
-    terminal: Terminal, rng: np.random.Generator, hours: float = 3.0, dt_s: float = 0.1, warm_up_s: float = 300.0
-) -> TerminalTrace:
-    """A terminal's record after a warm-up, counted with the period of its repetition-rate lock (1 s)."""
+class Drawn(NamedTuple):
+    """What disturbs a terminal, one value a step, `(step,)`, from the beginning of its warm-up."""
+
+    line_hz: Trace
+    laser_hz: Trace
+    rep_rate_hz: Trace
+    ambient_k: Trace
+
+
+def draw(terminal: Terminal, rng: np.random.Generator, hours: float, dt_s: float, warm_up_s: float) -> Drawn:
+    """Warm-up and record of everything that disturbs a terminal."""
     check_positive("hours", hours)
     check_positive("dt_s", dt_s)
     check_range("warm_up_s", warm_up_s, 0.0)
     gate_s = terminal.rep_rate.period_s
+    steps = (round(warm_up_s / gate_s) + round(hours * 3600 / gate_s)) * round(gate_s / dt_s)
+    noises = terminal.line_noise, terminal.laser_drift, terminal.disturbance, terminal.ambient
+    return Drawn(*(noise.draw(rng, steps, dt_s) for noise in noises))
+
+
+def run(
+    terminal: Terminal, rng: np.random.Generator, hours: float = 3.0, dt_s: float = 0.1, warm_up_s: float = 300.0
+) -> TerminalTrace:
+    """A terminal's record after a warm-up, counted with the period of its repetition-rate lock (1 s)."""
+    drawn = draw(terminal, rng, hours, dt_s, warm_up_s)
+    gate_s = terminal.rep_rate.period_s
     begin = round(warm_up_s / gate_s)
-    steps = (begin + round(hours * 3600 / gate_s)) * round(gate_s / dt_s)
-    line, laser, rep = (
-        noise.draw(rng, steps, dt_s) for noise in (terminal.line_noise, terminal.laser_drift, terminal.disturbance)
-    )
-    seed = rubidium.run(terminal.seed, laser, line, dt_s, gate_s)
-    comb = repetition.run(terminal.rep_rate, rep, dt_s)
+    seed = rubidium.run(terminal.seed, drawn.laser_hz, drawn.line_hz, dt_s, gate_s)
+    comb = repetition.run(terminal.rep_rate, drawn.rep_rate_hz, dt_s, drawn.ambient_k)
     return TerminalTrace(
         gate_s,
         seed.offset_hz[begin:],
         comb.error_hz[begin:] + terminal.reference_error * REP_RATE_HZ,
         comb.temperature_k[begin:],
+        comb.power_w[begin:],
         seed.status[begin:],
         comb.status[begin:],
         seed.losses + comb.losses,

@@ -16,7 +16,10 @@ The cost: light in the side bands, which is background and not pump, and a range
 
 from dataclasses import dataclass
 from math import asin, copysign, log10, pi, sqrt
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from combmesh.device.locks.repetition import Ring
 from combmesh.ground.errors import check_positive, check_range
@@ -36,6 +39,8 @@ class Injection:
 
     depth_rad: float = 1.0
     dispersion_hz: float = 27e3
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
         check_range("depth_rad", self.depth_rad, 0.0, LARGEST_DEPTH)
@@ -86,6 +91,24 @@ def step(
     error = copysign(sqrt(disturbance_hz**2 - most**2), disturbance_hz)
     phase = copysign(pi / 2.0, disturbance_hz)
     return InjectionState(phase, state.slipped + abs(error) * dt_s), InjectionReading(error, phase, "lost")
+
+
+class InjectionTrace(NamedTuple):
+    """A whole record, one value a step, `(step,)`."""
+
+    error_hz: NDArray[np.float64]  # mean spacing less the reference; NaN without a soliton
+    held: NDArray[np.bool_]
+
+
+def run(injection: Injection, disturbance_hz: NDArray[np.float64], dt_s: float) -> InjectionTrace:
+    """`step` over the free spacing's distances from the reference `(step,)`, NaN where there is no soliton."""
+    check_range("dt_s", dt_s, 1e3 / (2.0 * pi * injection.range_hz))
+    most = injection.range_hz
+    phase = np.arcsin(np.clip(disturbance_hz / most, -1.0, 1.0))
+    moved = np.diff(phase, prepend=0.0) / (2.0 * pi * dt_s)
+    beyond = np.sqrt(np.maximum(disturbance_hz**2 - most**2, 0.0))
+    held = np.abs(disturbance_hz) <= most
+    return InjectionTrace(np.where(held, moved, np.copysign(beyond, disturbance_hz)), held)
 
 
 class InjectionCost(NamedTuple):

@@ -55,6 +55,10 @@ class LineInstrument:
         """Set the actuator, which may saturate. A late acknowledgement is counted and otherwise ignored."""
         self._ask(f"SET {setting!r}")
 
+    def ask(self, request: str) -> str | None:
+        """The answer to any other request; None if it is late, which is counted."""
+        return self._ask(request)
+
     def close(self) -> None:
         """Hang up."""
         self._socket.close()

@@ -144,6 +144,30 @@ class Sine:
 
 
 @dataclass(frozen=True)
+class Jolt:
+    """Another value from one time to another, as a door that stands open.
+
+    Attributes:
+        height_hz: the value in between; 0 before and after.
+        from_s, until_s: when, s from the trace's beginning.
+    """
+
+    height_hz: float
+    from_s: float
+    until_s: float
+
+    def __post_init__(self) -> None:
+        check_range("height_hz", self.height_hz)
+        check_range("from_s", self.from_s, 0.0)
+        check_range("until_s", self.until_s, self.from_s)
+
+    def draw(self, rng: np.random.Generator, steps: int, dt_s: float) -> Trace:
+        trace = np.zeros(steps)
+        trace[round(self.from_s / dt_s) : round(self.until_s / dt_s)] = self.height_hz
+        return trace
+
+
+@dataclass(frozen=True)
 class Total:
     """The sum of independent disturbances.
 

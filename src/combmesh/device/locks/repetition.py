@@ -14,7 +14,7 @@ enters as `Disturbance.rep_rate_hz`. What the ring itself feels enters as `ambie
 
 from dataclasses import dataclass, replace
 from math import exp, inf, nan
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,8 @@ class Ring:
     pull_hz_zeta: float = 0.0
     coldest_k: float = -1.0
     warmest_k: float = 1.0
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
         for name in ("time_constant_s", "resistance_k_w", "linewidth_hz"):

@@ -7,7 +7,7 @@ ratio; it is made on other seeds than the prediction.
 
 from dataclasses import dataclass, replace
 from math import exp, pi, sqrt
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,8 @@ class Record:
     gate_s: float = 10.0
     dt_s: float = 0.1
     warm_up_s: float = 300.0
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
         for name in ("hours", "gate_s", "dt_s"):
@@ -245,3 +247,10 @@ def verdict(
         bool(near.mean() >= 0.05),
         int(found.losses.sum()),
     )
+
+
+def candidate(name: str, lock: RepetitionLock, seeds: range, record: Record | None = None) -> Verdict:
+    """The verdict on one of `CANDIDATES`."""
+    if name not in CANDIDATES:
+        raise InputError(f"`name` must be one of {', '.join(CANDIDATES)}, but is {name!r}.")
+    return verdict(name, lock, *CANDIDATES[name], seeds=seeds, record=record)
