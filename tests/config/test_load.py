@@ -109,7 +109,7 @@ def test_exact_hash_ignores_comments_order_and_marks(tmp_path):
 
 
 def test_exact_explain_says_unit_and_mark_of_each_value(tmp_path):
-    rows = {row.path: row for row in explain(load_network(written(tmp_path, GOOD)))}
+    rows = {row.path: row for row in explain(written(tmp_path, GOOD))}
     assert (rows["relay.visibility"].mark, rows["relay.visibility"].note) == ("printed", "Fig. 3h")
     assert (rows["users[0].fibre_km"].mark, rows["users[0].fibre_km"].unit) == ("given", "km")
     assert rows["users[1].fibre_km"].mark == "default"
@@ -120,13 +120,30 @@ def test_exact_explain_says_unit_and_mark_of_each_value(tmp_path):
 
 @pytest.mark.parametrize("name", ["netherlands", "paper"])
 def test_exact_examples_mark_every_number_of_theirs(name):
-    rows = explain(load_network(EXAMPLES / f"{name}.toml"))
+    rows = explain(EXAMPLES / f"{name}.toml")
     unmarked = {row.path for row in rows if row.mark == "given" and isinstance(row.value, float)}
     assert unmarked <= {"epsilon.correctness", "block.sifted_bits", "reconciliation.planned_f_ec"}
 
 
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
+def test_exact_every_example_is_explained(path):
+    """Each value has a meaning, and each dimensional one a unit."""
+    rows = explain(path)
+    assert all(row.meaning for row in rows)
+    assert not [row.path for row in rows if not row.unit and row.path.endswith(("_km", "_db", "_hz", "_ps", "_k", "_s"))]
+
+
+def test_attack_a_file_of_no_kind_or_of_another_is_one_sentence(tmp_path):
+    odd = tmp_path / "odd.toml"
+    odd.write_text("a = 1\n")
+    with pytest.raises(InputError, match="must have a table that says what it is, one of `users`"):
+        explain(odd)
+    with pytest.raises(InputError, match="is a link file and no network file; `combmesh rate` reads it"):
+        load_network(EXAMPLES / "link.toml")
+
+
 def test_paper_preset_has_one_assumed_efficiency():
-    rows = {row.path: row for row in explain(load_network(EXAMPLES / "paper.toml"))}
+    rows = {row.path: row for row in explain(EXAMPLES / "paper.toml")}
     assert (rows["users[0].arm_efficiency"].value, rows["users[0].arm_efficiency"].mark) == (7.5e-3, "assumed")
     assert rows["users[0].count"].value == 200
 

@@ -3,8 +3,9 @@
 import csv
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from combmesh.config.kinds import checked_kind, class_for
 from combmesh.config.load import load_table, parse_toml, read_text, read_toml
 from combmesh.ground.errors import InputError
 from combmesh.ground.provenance import Mark
@@ -15,13 +16,7 @@ from combmesh.protocol.mode_pairing.files import PairCountTable, PairLinkFile
 AnyCounts = CountTable | PairCountTable
 AnyLink = LinkFile | PairLinkFile
 
-COUNT_TABLES: dict[str, type[AnyCounts]] = {"mdi": CountTable, "mode-pairing": PairCountTable}
-LINK_FILES: dict[str, type[AnyLink]] = {"mdi": LinkFile, "mode-pairing": PairLinkFile}
-"""Classes by `protocol`; a file that names none is of the first."""
-
 CSV_COLUMNS = ("basis", "pair", "sent", "detected", "errors")
-
-T = TypeVar("T")
 
 
 def load_counts(path: Path | str) -> AnyCounts:
@@ -30,30 +25,20 @@ def load_counts(path: Path | str) -> AnyCounts:
     A CSV file has a line for each pair under a line of names, and before them the rest of the TOML form behind `#`.
     """
     path = Path(path)
-    table = _csv_table(path) if path.suffix.lower() == ".csv" else read_toml(path)
-    if "arm" in table and "counts" not in table:
-        raise InputError(f"`{path}` is a link file and no table of counts; `combmesh rate` reads it.")
-    return load_table(table, _class_of(table, COUNT_TABLES, path), path)[0]
+    table = parse_counts_csv(path) if path.suffix.lower() == ".csv" else read_toml(path)
+    owner: type[AnyCounts] = class_for(checked_kind(table, path, "table of counts"), "table of counts", path)
+    return load_table(table, owner, path)[0]
 
 
 def load_link(path: Path | str) -> tuple[AnyLink, Mapping[str, Mark]]:
     """Read and check a link file, with the mark of each value; raises InputError as `load_counts` does."""
     path = Path(path)
     table = read_toml(path)
-    if "counts" in table and "arm" not in table:
-        raise InputError(f"`{path}` is a table of counts and no link file; `combmesh key` reads it.")
-    return load_table(table, _class_of(table, LINK_FILES, path), path)
+    owner: type[AnyLink] = class_for(checked_kind(table, path, "link file"), "link file", path)
+    return load_table(table, owner, path)
 
 
-def _class_of(table: Mapping[str, Any], classes: Mapping[str, type[T]], path: Path) -> type[T]:
-    """The class of the protocol that a file names."""
-    name = table.get("protocol", next(iter(classes)))
-    if not isinstance(name, str) or name not in classes:
-        raise InputError(f"`{path}`: `protocol` must be {' or '.join(classes)}, but is {name!r}.")
-    return classes[name]
-
-
-def _csv_table(path: Path) -> dict[str, Any]:
+def parse_counts_csv(path: Path) -> dict[str, Any]:
     lines = [line.strip() for line in read_text(path).splitlines()]
     head = "\n".join(line[1:].strip() for line in lines if line.startswith("#"))
     table = parse_toml(head, path)

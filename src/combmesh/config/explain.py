@@ -1,17 +1,22 @@
-"""Each value of a network file with its unit, its mark and what it means; and the file's JSON Schema."""
+"""Each value of a file with its unit, its mark and what it means; and the JSON Schema of a network file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
+from combmesh.config.counts import parse_counts_csv
 from combmesh.config.fields import class_at, descriptions, inner_class, unit_of
-from combmesh.config.load import NetworkFile, adapter
+from combmesh.config.kinds import KINDS, class_for, kind_of
+from combmesh.config.load import adapter, load_table, read_toml
+from combmesh.ground.errors import InputError
 from combmesh.ground.provenance import MARKS, Mark
 from combmesh.network.topology import Network
 
 
 @dataclass(frozen=True)
 class ExplainedValue:
-    """One value of a network file.
+    """One value of a file.
 
     Attributes:
         path: where it stands, such as `relay.visibility` or `users[3].fibre_km`.
@@ -30,28 +35,44 @@ class ExplainedValue:
     meaning: str
 
 
-def explain(file: NetworkFile) -> list[ExplainedValue]:
-    """All values in the order of the file format."""
-    return _explained(file, file.network, "", "")
+def explain(path: Path) -> list[ExplainedValue]:
+    """All values of a file of any kind, in the order of its format."""
+    table = parse_counts_csv(path) if path.suffix.lower() == ".csv" else read_toml(path)
+    kind = kind_of(table)
+    if kind is None:
+        known = ", ".join(f"`{kind.table}` ({kind.words})" for kind in KINDS)
+        raise InputError(f"`{path}` must have a table that says what it is, one of {known}, but has none.")
+    owner: type[Any] = class_for(table, kind.words, path)
+    described, marks = load_table(table, owner, path)
+    return _explained(marks, described, "", "")
 
 
-def _explained(file: NetworkFile, owner: Any, path: str, marked: str) -> list[ExplainedValue]:
+def _explained(marks: Mapping[str, Mark], owner: Any, path: str, marked: str) -> list[ExplainedValue]:
     texts = descriptions(type(owner))
     rows = []
     for field in fields(owner):
         value = getattr(owner, field.name)
         here, mark_at = f"{path}{field.name}", f"{marked}{field.name}"
-        if is_dataclass(value):
-            rows += _explained(file, value, here + ".", mark_at + ".")
-        elif isinstance(value, tuple):
-            for i, item in enumerate(value):
-                rows += _explained(file, item, f"{here}[{i}].", mark_at + ".")
-        elif mark_at in file.marks:
-            mark = file.marks[mark_at] if value is not None else Mark("default")
-            rows.append(ExplainedValue(here, value, unit_of(field.name), mark.kind, mark.note, texts[field.name]))
-        else:  # a table that is left out as a whole
-            rows.append(ExplainedValue(here, None, "", "default", "", texts[field.name]))
+        tables = _tables(here, value)
+        for place, below in tables:
+            rows += _explained(marks, below, place + ".", mark_at + ".")
+        if tables:
+            continue
+        mark = marks.get(mark_at, Mark("default")) if value is not None else Mark("default")
+        unit = unit_of(field.name) if mark_at in marks else ""  # a table that is left out as a whole has none
+        rows.append(ExplainedValue(here, value, unit, mark.kind, mark.note, texts.get(field.name, "")))
     return rows
+
+
+def _tables(path: str, value: Any) -> list[tuple[str, Any]]:
+    """The tables below a value and where they stand; none below a plain one."""
+    if is_dataclass(value):
+        return [(path, value)]
+    if isinstance(value, tuple):
+        return [(f"{path}[{i}]", item) for i, item in enumerate(value) if is_dataclass(item)]
+    if isinstance(value, dict):
+        return [(f"{path}.{key}", item) for key, item in value.items() if is_dataclass(item)]
+    return []
 
 
 def network_schema() -> dict[str, Any]:

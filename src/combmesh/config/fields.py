@@ -7,28 +7,36 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 UNITS = {
     "db_km": "dB/km",
-    "db": "dB",
-    "km": "km",
-    "hz": "Hz",
-    "ghz": "GHz",
-    "thz": "THz",
-    "ns": "ns",
-    "s": "s",
+    "ps2_km": "ps²/km",
+    "ps_km_k": "ps/km/K",
+    "m2_w": "m²/W",
+    "um2": "µm²",
+    "hz_sqrt_s": "Hz/√s",
+    "k_sqrt_s": "K/√s",
+    "hz_k": "Hz/K",
+    "hz_s": "Hz/s",
+    "k_s": "K/s",
+    "rad_s": "rad/s",
+    **{name: name for name in ("km", "ps", "ns", "s", "h", "nm", "rad", "ppm", "mm")},
+    **{name.lower(): name for name in ("dB", "Hz", "kHz", "MHz", "GHz", "THz", "K", "mK", "V", "W", "mW")},
+    "us": "µs",
+    "uw": "µW",
     "bits": "bit",
+    "bps": "bit/s",
 }
-"""Units by the ending of a name."""
+"""Units by the ending of a name; the longest that fits counts."""
 
 
 def unit_of(name: str) -> str:
     """The unit that a field's name carries, or nothing.
 
-    >>> unit_of("attenuation_db_km"), unit_of("fibre_km"), unit_of("seed")
-    ('dB/km', 'km', '')
+    >>> unit_of("attenuation_db_km"), unit_of("fibre_km"), unit_of("hours"), unit_of("seed")
+    ('dB/km', 'km', 'h', '')
     """
-    for ending, unit in UNITS.items():
-        if name.endswith("_" + ending):
-            return unit
-    return ""
+    if name == "hours":
+        return "h"
+    fitting = [ending for ending in UNITS if name.endswith("_" + ending)]
+    return UNITS[max(fitting, key=len)] if fitting else ""
 
 
 def inner_class(annotation: Any) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from combmesh.config.fields import class_at, leaf_paths
+from combmesh.config.kinds import checked_kind
 from combmesh.ground.errors import InputError
 from combmesh.ground.provenance import Mark, parse_mark
 from combmesh.network.topology import Network
@@ -52,7 +53,8 @@ class NetworkFile:
 
 def load_network(path: Path | str) -> NetworkFile:
     """Read and check a network file; raises InputError that names everything that is wrong."""
-    network, marks = load_table(read_toml(Path(path)), Network, Path(path))
+    table = checked_kind(read_toml(Path(path)), Path(path), "network file")
+    network, marks = load_table(table, Network, Path(path))
     return NetworkFile(network, marks, Path(path))
 
 
