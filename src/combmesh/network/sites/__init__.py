@@ -1,0 +1,1 @@
+"""Where relays stand best, each pair meeting at the relay that serves it best."""
