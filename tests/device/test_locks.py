@@ -83,7 +83,7 @@ def test_exact_temperature_moves_the_detuning():
     assert 0.150 * abs(ring.resonance_hz_k) / ring.linewidth_hz == pytest.approx(2.3, abs=0.01)
     assert 1.0 / abs(ring.zeta_k) == pytest.approx(32.7e-3, abs=0.05e-3)
     warm = steps(opened(temperature_lock(ring)), [Disturbance(0.0, 0.15)] * 2000)[-1]
-    assert warm.zeta == pytest.approx(15.0 - 0.15 / 32.66e-3, abs=0.01)
+    assert warm.zeta == pytest.approx(21.0 - 0.15 / 32.66e-3, abs=0.01)
 
 
 def test_exact_soliton_answers_to_the_detuning():
@@ -94,6 +94,18 @@ def test_exact_soliton_answers_to_the_detuning():
     plain, pulled = (repetition.run(temperature_lock(some), rep) for some in (Ring(), ring))
     np.testing.assert_allclose(plain.error_hz, pulled.error_hz, atol=1e-6)
     assert np.ptp(plain.temperature_k) > 1.1 * np.ptp(pulled.temperature_k)
+
+
+def test_exact_spacing_bends_beside_its_line():
+    """A bend of -8 kHz at the cold end, 4 kHz at the warm one and 0 between: half of it half way, in steps as well."""
+    ring = Ring(bend_hz=(-8e3, 0.0, 4e3))
+    assert ring.spacing_hz(0.0) == 0.0
+    assert ring.spacing_hz(-0.5) == pytest.approx(0.22e6 - 4e3)
+    assert ring.spacing_hz(1.0) == pytest.approx(-0.44e6 + 4e3)
+    assert math.isnan(ring.spacing_hz(1.01))
+    for ambient_k in (-0.9, 0.3):
+        reading = steps(opened(temperature_lock(ring)), [Disturbance(0.0, ambient_k)] * 40)[-1]
+        assert reading.error_hz == pytest.approx(ring.spacing_hz(reading.temperature_k), rel=1e-12)
 
 
 def test_exact_what_the_ring_feels_leaves_it_at_half_a_millikelvin():
@@ -210,6 +222,8 @@ def test_exact_every_default_has_a_mark():
         (lambda: Ring(time_constant_s=0.0), "`time_constant_s`.*above 0.*0"),
         (lambda: Ring(rep_rate_hz_k=0.0), "slope.*0 Hz/K"),
         (lambda: Ring(coldest_k=0.1), "`coldest_k`.*at most 0.*0.1"),
+        (lambda: Ring(coldest_k=0.0, warmest_k=0.0), "`coldest_k` must be below `warmest_k`"),
+        (lambda: Ring(bend_hz=(0.0,)), "`bend_hz` must have at least 2 values, but has 1"),
         (lambda: temperature_lock(crossover_rad_s=1.5), "`crossover_rad_s`.*run away.*1.5"),
         (lambda: replace(temperature_lock(), offset_hz=2e9), "`offset_hz`.*at most 1e"),
         (lambda: replace(temperature_lock(), offset_hz=0.0), "`offset_hz`.*above 0"),

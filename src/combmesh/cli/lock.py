@@ -62,8 +62,7 @@ def lock(
         raise InputError("`--injection` is compared with locked terminals; it cannot stand beside `--open-loop`.")
     tables = _chosen(loaded, pair)
     ready = _pair(tables, record, _lines(lines), open_loop)
-    for path in (plot, csv, netcdf):
-        _check_folder(path)
+    _check_paths(plot, csv, netcdf)
     injections = (tables[0].injection, tables[1].injection) if injection else None
     with _progress("records", seeds, hidden=as_json) as on_records:
         found = _found(ready, injections, range(seed, seed + seeds), workers, on_records)
@@ -86,12 +85,16 @@ def _lines(text: str) -> tuple[int, ...]:
         raise InputError(f"`--lines` must be whole numbers with commas, such as 0,15,-15, but is {text!r}.") from None
 
 
-def _check_folder(path: Path | None) -> None:
+def _check_paths(plot: Path | None, csv: Path | None, netcdf: Path | None) -> None:
     """Refuse a file that cannot be written before the records, not after them."""
     from combmesh.ground.errors import InputError
+    from combmesh.report.plots import check_figure_name
 
-    if path is not None and not path.parent.is_dir():
-        raise InputError(f"`{path}` cannot be written: there is no folder `{path.parent}`.")
+    for path in (plot, csv, netcdf):
+        if path is not None and not path.parent.is_dir():
+            raise InputError(f"`{path}` cannot be written: there is no folder `{path.parent}`.")
+    if plot is not None:
+        check_figure_name(plot)
 
 
 def _chosen(file: "LockFile", text: str | None) -> "tuple[TerminalTable, TerminalTable]":
@@ -168,6 +171,8 @@ def _report(
         _injected(tables, found, figures[2].mean),
         verdicts,
         marks,
+        tuple(table.working_point for table in tables),
+        tuple(table.ring.typed_in for table in tables),
     )
 
 
@@ -180,8 +185,8 @@ def _injected(
     records = tuple(one.injected for one in found if one.injected is not None)
     if not records:
         return None
-    costs = tuple(cost(table.injection, table.ring) for table in tables)
-    depth_rad = depth_for_rad(1e-3 * range_mk, tables[0].ring, tables[0].injection.dispersion_hz)
+    costs = tuple(cost(table.injection, table.plant) for table in tables)
+    depth_rad = depth_for_rad(1e-3 * range_mk, tables[0].plant, tables[0].injection.dispersion_hz)
     return Injected(costs, records, depth_rad)
 
 
@@ -192,7 +197,7 @@ def _verdicts(table: "TerminalTable", record: "Record", seeds: range, workers: i
     from combmesh.device.locks.three_hours import CANDIDATES, candidate
     from combmesh.ground.parallel import map_batches, processors
 
-    task = partial(candidate, lock=table.repetition.lock(table.ring), seeds=seeds, record=record)
+    task = partial(candidate, lock=table.repetition.lock(table.plant), seeds=seeds, record=record)
     found: dict[str, Verdict] = {}
     with _progress("disturbances", len(CANDIDATES), hidden) as on_verdicts:
         for some in map_batches(task, list(CANDIDATES), workers or processors(), 1):

@@ -10,6 +10,7 @@ MARKS = {
     "fitted": "adjusted to a printed value; never shown as a prediction",
     "given": "chosen by the user",
     "default": "not in the file",
+    "derived": "not in the file; follows from other values",
 }
 
 

@@ -14,13 +14,14 @@ from combmesh.device.locks.injection import InjectionCost
 from combmesh.device.locks.pair import Claim, Figures, InjectedRecord, Pair
 from combmesh.device.locks.repetition import LockEvent, lock_events
 from combmesh.device.locks.rubidium import PRINTED_BEATS_KHZ
+from combmesh.device.locks.survival import PRINTED_RANGE_K, WorkingPoint
 from combmesh.device.locks.three_hours import Verdict
 from combmesh.ground.control import LOCKED
 from combmesh.ground.provenance import Mark
 
 Values = NDArray[np.float64]
 
-FITTED, PREDICTED, OPEN = "fitted", "predicted", "loops off"
+FITTED, PREDICTED, DERIVED, OPEN = "fitted", "predicted", "derived", "loops off"
 FIT_TOLERANCE = 0.06
 """Relative; a difference that chance explains (three standard errors) is none either."""
 
@@ -46,7 +47,7 @@ class LockFigure:
         values: one value a record, `(record,)`; for spacing and temperature, one a record and terminal.
         record: its value in the record that is shown; of both terminals the mean.
         printed: the paper's value, None if there is none.
-        kind: "fitted" to that value, "predicted", or "loops off".
+        kind: "fitted" to that value, "predicted", "derived" from the comb alone, or "loops off".
         bound: whether the printed value is an upper bound.
     """
 
@@ -170,6 +171,8 @@ class LockReport:
         injected: microwave injection, if it was asked for.
         verdicts: what the printed numbers say of disturbances, if it was asked for.
         marks: where the inputs come from, by their path in the file.
+        points: the combs where the locks work, one a terminal.
+        typed_in: values of a terminal's ring that are not derived from its comb.
         wall_s: time taken, s.
     """
 
@@ -184,7 +187,40 @@ class LockReport:
     injected: Injected | None
     verdicts: Sequence[Verdict]
     marks: Mapping[str, Mark]
+    points: tuple[WorkingPoint, ...]
+    typed_in: tuple[tuple[str, ...], ...]
     wall_s: float = 0.0
+
+    @property
+    def survival(self) -> list[LockFigure]:
+        """Range of temperature over which the combs keep their solitons, a value a terminal."""
+        with_aux, without = (
+            np.array([getattr(point, name) for point in self.points]) for name in ("range_k", "range_without_aux_k")
+        )
+        name = "survival in temperature"
+        return [
+            LockFigure(name, "K", with_aux, float(with_aux.mean()), PRINTED_RANGE_K, DERIVED),
+            LockFigure(f"{name}, no auxiliary laser", "K", without, float(without.mean()), None, DERIVED),
+        ]
+
+    @property
+    def aux_fitted(self) -> bool:
+        """Whether the auxiliary laser's power is fitted to the survival; the preset's is."""
+        mark = self.marks.get("terminals.comb.pump.aux_power_w")
+        return mark is None or mark.kind in ("fitted", "default")
+
+    @property
+    def felt(self) -> list[tuple[float, float] | None]:
+        """Lowest and highest detuning that a soliton felt in the record; None where the ring is typed in."""
+        found: list[tuple[float, float] | None] = []
+        for trace, terminal, point, typed in zip(
+            self.traces, self.pair.terminals, self.points, self.typed_in, strict=True
+        ):
+            ring = terminal.rep_rate.ring
+            ends = [ring.spacing_hz(float(end(trace.temperature_k))) for end in (np.max, np.min)]
+            low, high = (point.zeta + spacing * ring.zeta_k / ring.rep_rate_hz_k for spacing in ends)
+            found.append(None if typed else (low, high))
+        return found
 
     @property
     def watches(self) -> list[LockWatch]:
@@ -221,7 +257,10 @@ class LockReport:
             "rep_rate_peak_to_peak_hz": self.figures[1].mean,
             "temperature_range_mk": self.figures[2].mean,
             "beat_std_khz": {name: figure.mean for name, figure in named.items()},
-            "figures": [figure.document() for figure in self.figures],
+            "survival_range_k": self.survival[0].mean,
+            "survival_range_without_aux_k": self.survival[1].mean,
+            "figures": [figure.document() for figure in [*self.figures, *self.survival]],
+            "working_points": self._points(),
             "record": self._record(),
             "losses": self.losses,
             "homogeneity": claim_document(self.claim),
@@ -230,6 +269,15 @@ class LockReport:
             "provenance": {path: f"{mark.kind}: {mark.note}".rstrip(": ") for path, mark in self.marks.items()},
             "wall_s": self.wall_s,
         }
+
+    def _points(self) -> dict[str, Any]:
+        rows = zip(self.pair.names, self.pair.terminals, self.points, self.typed_in, self.felt, strict=True)
+        found = {}
+        for name, terminal, point, typed, felt in rows:
+            ring = terminal.rep_rate.ring
+            limits = {"slope_hz_k": ring.slope_hz_k, "coldest_k": ring.coldest_k, "warmest_k": ring.warmest_k}
+            found[name] = point._asdict() | limits | {"felt_zeta": felt, "typed_in": list(typed)}
+        return found
 
     def _record(self) -> dict[str, Any]:
         shown = self.found[0]

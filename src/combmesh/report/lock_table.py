@@ -6,6 +6,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from combmesh.device.locks.pair import Claim
+from combmesh.device.locks.survival import PRINTED_RANGE_K
 from combmesh.device.locks.three_hours import Verdict
 from combmesh.report.lock_report import PRINTED_HOURS, Injected, LockFigure, LockReport, LockWatch, line_name
 from combmesh.report.numbers import NO_VALUE, fixed, significant
@@ -27,7 +28,7 @@ def lock_table(report: LockReport) -> "Table":
     for header in (f"seed {report.seed}", mean, "spread", "printed", "deviation"):
         table.add_column(header, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
-    for figure in report.figures:
+    for figure in [*report.figures, *report.survival]:
         kind = f"{figure.kind}, not met" if figure.unmet else figure.kind
         table.add_row(f"{figure.name}, {figure.unit}", *_cells(figure), kind)
     return table
@@ -89,6 +90,7 @@ def lock_notes(report: LockReport) -> str:
         _losses(report),
         *(_events(report.watches) if report.closed else []),
         *(_detuning(report) if report.closed else []),
+        *_points(report),
         *_claim(report.claim),
     ]
     if report.injected is not None:
@@ -148,7 +150,44 @@ def _events(watches: Sequence[LockWatch]) -> list[str]:
 def _detuning(report: LockReport) -> list[str]:
     """What the temperature that compensates does to the soliton."""
     span, moved = significant(report.figures[2].mean), report.detuning_linewidths
-    return [f"A tuning range of {span} mK moves the pumped resonance by {moved:.1f} linewidths."]
+    text = f"A tuning range of {span} mK moves the pumped resonance by {moved:.1f} linewidths"
+    felt = report.felt[0]
+    if felt is None or not all(map(isfinite, felt)):
+        return [f"{text}."]
+    low, high = (f"{value:.3g}" for value in felt)
+    return [f"{text}; in this record {report.pair.names[0]}'s soliton feels a detuning of {low} to {high}."]
+
+
+def _points(report: LockReport) -> list[str]:
+    """Where the combs work, once if they are alike, and which assumption stands behind it."""
+    lines: dict[str, list[str]] = {}
+    for i, name in enumerate(report.pair.names):
+        lines.setdefault(_point(report, i), []).append(name)
+    found = [f"{' and '.join(names)}: {text}" for text, names in lines.items()]
+    if not all(report.typed_in):
+        found.append("Assumed: heat moves the spacing as it moves the resonance.")
+    if report.aux_fitted:
+        found.append(
+            f"The auxiliary laser's power is fitted to the survival over {PRINTED_RANGE_K:g} K, which is no prediction."
+        )
+    return found
+
+
+def _point(report: LockReport, i: int) -> str:
+    point, ring, typed = report.points[i], report.pair.terminals[i].rep_rate.ring, report.typed_in[i]
+    limits = f"the soliton survives {-ring.coldest_k:.2f} K colder and {ring.warmest_k:.2f} K warmer"
+    slope = f"{1e-3 * ring.slope_hz_k:.0f} kHz/K"
+    where = f"cold detuning {point.zeta_laser:.4g}, of which the soliton feels {point.zeta:.3g}"
+    if typed:
+        return f"{where}; typed in, not derived: {', '.join(typed)}; {slope} along a line, {limits}."
+    turn = ""
+    if isfinite(point.turn_k):
+        side = "colder" if point.turn_k < 0.0 else "warmer"
+        turn = f"; from {abs(point.turn_k):.2f} K {side} on the slope has the other sign"
+    return (
+        f"{where} ({point.lines:.0f} lines between half powers); {slope}, {100 * point.handle:.0f} % of the ring's "
+        f"own; {limits}{turn}."
+    )
 
 
 def _claim(claim: Claim | str) -> list[str]:

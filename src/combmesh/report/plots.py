@@ -38,14 +38,19 @@ def heat_map(users: Sequence[str], matrix_bps: ArrayLike, path: Path | str, titl
 def save_figure(draw: "Callable[[], Figure]", path: Path | str) -> None:
     """Draw in the project's style and write a PNG, PDF or SVG file."""
     path = Path(path)
-    if path.suffix.lower() not in _METADATA:
-        raise InputError(f"`path` must end in {', '.join(_METADATA)}, but is {str(path)!r}.")
+    check_figure_name(path)
 
     from matplotlib import rc_context
 
     with rc_context(fname=str(STYLE_FILE)):
         content = _rendered(draw(), path.suffix.lower())
     write_atomic(content, path)
+
+
+def check_figure_name(path: Path) -> None:
+    """Refuse a name whose ending is no picture's."""
+    if path.suffix.lower() not in _METADATA:
+        raise InputError(f"`path` must end in {', '.join(_METADATA)}, but is {str(path)!r}.")
 
 
 def rate_matrix(users: Sequence[str], rows: Sequence[PairRow]) -> NDArray[np.float64]:

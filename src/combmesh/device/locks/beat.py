@@ -14,6 +14,7 @@ from combmesh.device.locks import repetition, rubidium
 from combmesh.device.locks.noise import Noise, OrnsteinUhlenbeck, RandomWalk, White
 from combmesh.device.locks.repetition import RepetitionLock, temperature_lock
 from combmesh.device.locks.rubidium import SeedLock
+from combmesh.device.locks.survival import preset_ring
 from combmesh.ground.errors import InputError, check_positive, check_range
 
 Trace = NDArray[np.float64]
@@ -36,7 +37,7 @@ class Terminal:
     """
 
     seed: SeedLock = field(default_factory=SeedLock)
-    rep_rate: RepetitionLock = field(default_factory=temperature_lock)
+    rep_rate: RepetitionLock = field(default_factory=lambda: temperature_lock(preset_ring()))
     line_noise: Noise = field(default_factory=lambda: OrnsteinUhlenbeck(22.25e3, 10.0))
     laser_drift: Noise = field(default_factory=lambda: RandomWalk(3e3))
     disturbance: Noise = field(default_factory=lambda: RandomWalk(175.6))

@@ -1,19 +1,28 @@
 """Terminals as a file describes them: plain tables of numbers that become `Terminal`s."""
 
 from dataclasses import dataclass, field, replace
+from math import isnan
 from typing import ClassVar
+
+import numpy as np
 
 from combmesh.device.locks.beat import Terminal
 from combmesh.device.locks.injection import Injection
 from combmesh.device.locks.noise import Flicker, Jolt, Noise, OrnsteinUhlenbeck, Ramp, RandomWalk, Sine, Total, White
 from combmesh.device.locks.repetition import RepetitionLock, Ring, temperature_lock
 from combmesh.device.locks.rubidium import SeedLock
+from combmesh.device.locks.survival import WorkingPoint, felt_at, lock_ring, window, working_point
 from combmesh.device.locks.three_hours import Record
+from combmesh.device.microcomb import ring as comb_ring
+from combmesh.device.microcomb.soliton import BREATHER_ZETA, zeta_max
 from combmesh.ground.control import Regulator
 from combmesh.ground.errors import InputError, check_positive, check_range
 
 SCHEMA_VERSION = 1
 SHORTEST_BLOCK_S = 300.0
+FROM_COMB = ("rep_rate_hz_k", "resonance_hz_k", "linewidth_hz", "pull_hz_zeta", "coldest_k", "warmest_k")
+"""What the lock's ring takes from the comb where the file does not type it in."""
+
 _STRICT: dict[str, str] = {"extra": "forbid"}
 
 
@@ -109,6 +118,80 @@ def _total(*parts: tuple[float, Noise]) -> Noise:
 
 
 @dataclass(frozen=True)
+class CombTable:
+    """The comb that is locked; its tables are those of a comb's file.
+
+    Attributes:
+        ring: the microring.
+        pump: pump and auxiliary laser.
+    """
+
+    ring: comb_ring.Ring = field(default_factory=comb_ring.Ring)
+    pump: comb_ring.Pump = field(default_factory=comb_ring.Pump)
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+
+    def __post_init__(self) -> None:
+        limit = zeta_max(comb_ring.cavity(self.ring, self.pump).pump)
+        if limit < BREATHER_ZETA + 1.0:
+            raise InputError(
+                f"`pump.power_w` must bear solitons that do not breathe, above a detuning of {BREATHER_ZETA:g}, but "
+                f"{self.pump.power_w:g} W bear them up to {limit:.3g}."
+            )
+
+
+@dataclass(frozen=True)
+class RingTable:
+    """What temperature does to the microring: package and working point; the rest follows from the comb.
+
+    Attributes:
+        time_constant_s: of ring and package, s.
+        resistance_k_w: warming by the heater, K/W.
+        zeta: detuning of laser and cold ring at the working point, without heat and Kerr shift, in half linewidths.
+        rep_rate_hz_k: change of the spacing with temperature, the soliton's answer left out; from the comb if none.
+        resonance_hz_k: change of the pumped resonance, Hz/K; from the comb if none.
+        linewidth_hz: loaded linewidth, Hz; from the comb if none.
+        pull_hz_zeta: change of the spacing by the soliton's answer to the detuning, Hz; from the comb if none.
+        coldest_k, warmest_k: where the soliton survives, K from the working point; from the comb if none.
+    """
+
+    time_constant_s: float = 5.0
+    resistance_k_w: float = 10.0
+    zeta: float = 21.0
+    rep_rate_hz_k: float | None = None
+    resonance_hz_k: float | None = None
+    linewidth_hz: float | None = None
+    pull_hz_zeta: float | None = None
+    coldest_k: float | None = None
+    warmest_k: float | None = None
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+
+    def ring(self, comb: CombTable) -> Ring:
+        """The lock's ring, derived from the comb; with any of its values typed in, a line without bend."""
+        _check_balance(comb, self.zeta)
+        package = Ring(self.time_constant_s, self.resistance_k_w)
+        derived = lock_ring(comb.ring, comb.pump, self.zeta, assumed=package)
+        typed = {name: getattr(self, name) for name in self.typed_in}
+        return replace(derived, bend_hz=(0.0, 0.0), **typed) if typed else derived
+
+    @property
+    def typed_in(self) -> tuple[str, ...]:
+        """Values that are not derived."""
+        return tuple(name for name in FROM_COMB if getattr(self, name) is not None)
+
+
+def _check_balance(comb: CombTable, zeta: float) -> None:
+    cavity = comb_ring.cavity(comb.ring, comb.pump)
+    if isnan(felt_at(cavity, np.array([zeta]))[0]):
+        some = window(cavity)
+        raise InputError(
+            f"`ring.zeta` must be a cold detuning where the comb bears a soliton, {some.warmest_zeta:.4g} to "
+            f"{some.coldest_zeta:.4g}, but is {zeta:g}."
+        )
+
+
+@dataclass(frozen=True)
 class RepetitionTable:
     """The lock of the spacing.
 
@@ -192,7 +275,8 @@ class TerminalTable:
 
     Attributes:
         name: the terminal's name.
-        ring: what temperature does to the microring.
+        comb: the comb that is locked.
+        ring: what temperature does to its microring.
         repetition: the lock of the spacing.
         seed: the lock of the pump laser.
         disturbance: of the spacing, beside the ring's temperature.
@@ -204,7 +288,8 @@ class TerminalTable:
     """
 
     name: str
-    ring: Ring = field(default_factory=Ring)
+    comb: CombTable = field(default_factory=CombTable)
+    ring: RingTable = field(default_factory=RingTable)
     repetition: RepetitionTable = field(default_factory=RepetitionTable)
     seed: SeedTable = field(default_factory=SeedTable)
     disturbance: FrequencyNoise = field(default_factory=lambda: FrequencyNoise(walk_hz_sqrt_s=175.6))
@@ -226,11 +311,21 @@ class TerminalTable:
         """Blocks that are long beside the rubidium noise's memory, s, for the test among lines."""
         return max(SHORTEST_BLOCK_S, 10.0 * self.rubidium.wander_s if self.rubidium.wander_hz else 0.0)
 
+    @property
+    def plant(self) -> Ring:
+        """The ring that the spacing's lock works on."""
+        return self.ring.ring(self.comb)
+
+    @property
+    def working_point(self) -> WorkingPoint:
+        """The comb where its lock works."""
+        return working_point(self.comb.ring, self.comb.pump, self.ring.zeta)
+
     def terminal(self, warm_up_s: float) -> Terminal:
         """The terminal that runs, its record beginning after a warm-up."""
         return Terminal(
             self.seed.lock(),
-            self.repetition.lock(self.ring),
+            self.repetition.lock(self.plant),
             self.rubidium.noise(),
             self.laser.noise(),
             self.disturbance.noise(),

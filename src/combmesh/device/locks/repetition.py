@@ -14,7 +14,7 @@ enters as `Disturbance.rep_rate_hz`. What the ring itself feels enters as `ambie
 
 from dataclasses import dataclass, replace
 from math import exp, inf, nan
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,17 +40,20 @@ Trace = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Ring:
-    """What temperature does to a microring, about its working point. All values are assumed but for the 2 K.
+    """What temperature does to a microring, about its working point.
+
+    Without arguments a plain line for a loop alone (all assumed); `survival.lock_ring` derives one from a comb.
 
     Attributes:
         time_constant_s: tau of :math:`C\\,dT/dt = P - (T - T_a)/R`, s (1 to 10 in packages like this).
         resistance_k_w: R, K/W.
-        rep_rate_hz_k: change of the spacing with temperature at fixed detuning, Hz/K (doped silica, 9e-6 /K at 49 GHz).
+        rep_rate_hz_k: change of the spacing with the cold ring's temperature, Hz/K (doped silica, 9e-6 /K at 49 GHz).
         resonance_hz_k: change of the pumped resonance, Hz/K.
         linewidth_hz: loaded linewidth kappa/2pi, Hz.
-        zeta: normalised detuning at the working point, 2 (w0 - wp)/kappa.
-        pull_hz_zeta: change of the spacing with the soliton's detuning (Raman, third order), Hz per unit of zeta.
-        coldest_k, warmest_k: where the soliton survives, K (printed: within 2 K; that it is centred is assumed).
+        zeta: detuning of laser and cold ring at the working point, 2 (w0 - wp)/kappa; without heat and Kerr shift.
+        pull_hz_zeta: change of the spacing by the soliton's answer to that detuning, Hz per unit of zeta.
+        coldest_k, warmest_k: where the soliton survives, K.
+        bend_hz: the spacing beside the line `slope_hz_k`, at even temperatures from coldest_k to warmest_k, Hz.
     """
 
     time_constant_s: float = 5.0
@@ -58,12 +61,11 @@ class Ring:
     rep_rate_hz_k: float = -0.44e6
     resonance_hz_k: float = -1.73e9
     linewidth_hz: float = 113e6
-    zeta: float = 15.0
+    zeta: float = 21.0
     pull_hz_zeta: float = 0.0
     coldest_k: float = -1.0
     warmest_k: float = 1.0
-
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+    bend_hz: tuple[float, ...] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         for name in ("time_constant_s", "resistance_k_w", "linewidth_hz"):
@@ -72,6 +74,10 @@ class Ring:
             check_range(name, getattr(self, name))
         check_range("coldest_k", self.coldest_k, high=0.0)
         check_range("warmest_k", self.warmest_k, low=0.0)
+        if self.coldest_k == self.warmest_k:
+            raise InputError("`coldest_k` must be below `warmest_k`, but both are 0.")
+        if len(self.bend_hz) < 2:
+            raise InputError(f"`bend_hz` must have at least 2 values, but has {len(self.bend_hz)}.")
         if self.slope_hz_k == 0.0:
             raise InputError("`rep_rate_hz_k` and `pull_hz_zeta` must leave the spacing a slope, but it is 0 Hz/K.")
 
@@ -84,14 +90,21 @@ class Ring:
         """Detuning of laser and cold ring, for the soliton's own tier: 150 mK are 4.6 units.
 
         >>> round(Ring().zeta_at(0.150), 2)
-        10.41
+        16.41
         """
         return self.zeta + self.zeta_k * temperature_k
 
     @property
     def slope_hz_k(self) -> float:
-        """Change of the spacing with temperature, the soliton's answer to the detuning included, Hz/K."""
+        """Change of the spacing with temperature at the working point, the soliton's answer included, Hz/K."""
         return self.rep_rate_hz_k + self.pull_hz_zeta * self.zeta_k
+
+    def spacing_hz(self, temperature_k: float) -> float:
+        """Spacing from its value at the working point, Hz; NaN where the soliton does not survive."""
+        if not self.coldest_k <= temperature_k <= self.warmest_k:
+            return nan
+        nodes = np.linspace(self.coldest_k, self.warmest_k, len(self.bend_hz))
+        return self.slope_hz_k * temperature_k + float(np.interp(temperature_k, nodes, self.bend_hz))
 
 
 @dataclass(frozen=True)
@@ -189,6 +202,7 @@ class _Numbers(NamedTuple):
     bandwidth: float
     period_s: float
     access_s: float
+    bend: Trace
 
 
 def init(lock: RepetitionLock) -> RepetitionState:
@@ -285,18 +299,27 @@ def gated(values: Trace, period_s: float, gate_s: float) -> Trace:
 
 def _numbers(lock: RepetitionLock) -> _Numbers:
     ring = lock.ring
-    numbers = (
-        ring.time_constant_s,
-        ring.resistance_k_w,
-        ring.slope_hz_k,
-        ring.coldest_k,
-        ring.warmest_k,
-        lock.offset_hz,
-        lock.bandwidth_hz,
-        lock.period_s,
-        lock.access_s,
+    return _Numbers(
+        tau_s=float(ring.time_constant_s),
+        resistance=float(ring.resistance_k_w),
+        slope=float(ring.slope_hz_k),
+        coldest=float(ring.coldest_k),
+        warmest=float(ring.warmest_k),
+        offset=float(lock.offset_hz),
+        bandwidth=float(lock.bandwidth_hz),
+        period_s=float(lock.period_s),
+        access_s=float(lock.access_s),
+        bend=np.array(ring.bend_hz, dtype=np.float64),
     )
-    return _Numbers(*map(float, numbers))
+
+
+@kernel
+def _spacing(lock: _Numbers, T: float) -> float:
+    """`Ring.spacing_hz`, where the soliton survives."""
+    place = (T - lock.coldest) / (lock.warmest - lock.coldest) * (lock.bend.size - 1)
+    k = min(int(place), lock.bend.size - 2)
+    spacing: float = lock.slope * T + lock.bend[k] + (place - k) * (lock.bend[k + 1] - lock.bend[k])
+    return spacing
 
 
 @kernel
@@ -312,7 +335,7 @@ def _advance(
     T = rest + (state.temperature_k - rest) * decay  # C dT/dt = P - (T - Ta)/R, solved for constant P and Ta
     alive = lock.coldest <= T <= lock.warmest
     dark_s = max(state.dark_s - dt_s, 0.0) if alive else lock.access_s
-    error = lock.slope * T + disturbance.rep_rate_hz if alive and dark_s == 0.0 else nan
+    error = _spacing(lock, T) + disturbance.rep_rate_hz if alive and dark_s == 0.0 else nan
     beat = abs(lock.offset - error)  # of the reference and the spacing: a magnitude
     if beat > lock.bandwidth:
         beat = nan

@@ -15,6 +15,7 @@ auxiliary laser falls out of resonance, zeta leaps by (K + 2) F_a^2, and the sol
 """
 
 from dataclasses import replace
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +35,9 @@ VANISHING_ZETA = 8.1
 1024. Steady solitons end at `BREATHER_ZETA`."""
 PRINTED_RANGE_K = 2.0
 """Section 2.1 of the paper: the survival range of the ring's temperature, from its reference 36."""
+
+BEND_POINTS = 1025
+"""Temperatures at which the lock's ring knows the soliton's answer: 2 mK apart in 2 K."""
 
 BREATHES, EXISTENCE, AUXILIARY = "breathes", "existence limit", "auxiliary laser leaves its resonance"
 
@@ -99,6 +103,8 @@ def window(cavity: Cavity, zeta_laser: float | None = None, lowest_zeta: float =
     """
     some = balances(cavity, lowest_zeta)
     pieces = _pieces(cavity, some, lowest_zeta)
+    if not pieces:
+        raise InputError("Pump and auxiliary laser must bear a soliton in balance somewhere, but bear none.")
     if zeta_laser is None:
         first = max(pieces, key=lambda piece: piece.width)
     else:
@@ -109,22 +115,30 @@ def window(cavity: Cavity, zeta_laser: float | None = None, lowest_zeta: float =
     return _extended(first, pieces)
 
 
-def _pieces(cavity: Cavity, some: Balances, lowest_zeta: float) -> list[Window]:
-    """Stretches of balances that hold and bear a soliton, the auxiliary laser's bluer side first."""
-    limit = zeta_max(cavity.pump)
-    alive = (some.zeta >= lowest_zeta) & (some.zeta <= limit)
-    good = alive & (np.gradient(some.zeta_laser) > 0.0)
+def _stretches(cavity: Cavity, some: Balances, lowest_zeta: float) -> list[tuple[int, int]]:
+    """First and last balances of stretches that hold and bear a soliton, the auxiliary laser's bluer side first."""
+    good = _alive(cavity, some, lowest_zeta) & (np.gradient(some.zeta_laser) > 0.0)
     edges = np.flatnonzero(np.diff(good, prepend=False, append=False))
+    return [(int(first), int(last) - 1) for first, last in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _alive(cavity: Cavity, some: Balances, lowest_zeta: float) -> NDArray[np.bool_]:
+    alive: NDArray[np.bool_] = (some.zeta >= lowest_zeta) & (some.zeta <= zeta_max(cavity.pump))
+    return alive
+
+
+def _pieces(cavity: Cavity, some: Balances, lowest_zeta: float) -> list[Window]:
+    """The same stretches, and why they end."""
+    alive = _alive(cavity, some, lowest_zeta)
 
     def why(beyond: int) -> str:
         if alive[beyond]:
             return AUXILIARY
-        return EXISTENCE if some.zeta[beyond] > limit else BREATHES
+        return BREATHES if some.zeta[beyond] < lowest_zeta else EXISTENCE
 
-    ends = ((int(first), int(last) - 1) for first, last in zip(edges[::2], edges[1::2], strict=True))
     return [
         Window(float(some.zeta_laser[first]), float(some.zeta_laser[last]), why(first - 1), why(last + 1))
-        for first, last in ends
+        for first, last in _stretches(cavity, some, lowest_zeta)
     ]
 
 
@@ -203,6 +217,7 @@ def one_pole(cavity: Cavity) -> Cavity:
     return replace(cavity, heat_shift=(sum(cavity.heat_shift),), heat_time=(1.0,))
 
 
+@cache
 def lock_ring(
     ring: comb_ring.Ring,
     pump: comb_ring.Pump,
@@ -212,24 +227,76 @@ def lock_ring(
 ) -> repetition.Ring:
     r"""The repetition-rate lock's ring with all that the comb's own ring decides; the middle of the window if None.
 
-    Limits of survival from `window`. Heat and cross-phase modulation move the spacing as they move the resonance,
-    :math:`\partial f_{rep} = (f_{rep}/f_{pump})\,(\kappa/4\pi)\,\partial\zeta`, so that the auxiliary laser's answer
-    enters as the pull :math:`\partial\zeta/\partial\zeta_L - 1`. Package values come from `assumed`.
+    Limits of survival from `window`. Heat and cross-phase modulation move the spacing as they move the resonance
+    (assumed), so that the spacing follows the felt detuning, :math:`u\,(\zeta(T) - \zeta(0))` with
+    :math:`u = (f_{rep}/f_{pump})\,\kappa/4\pi`. This is the ring's own line, the pull
+    :math:`u\,(\partial\zeta/\partial\zeta_L - 1)` and a bend. Package values come from `assumed`.
     """
     cavity = comb_ring.cavity(ring, pump)
     limits = window(cavity, zeta_laser, lowest_zeta)
     at = limits.middle_zeta if zeta_laser is None else zeta_laser
     kelvin, share = ring.kelvin_per_zeta, ring.fsr_ghz / (ring.pump_thz * 1e3)
+    unit_hz, pull = share * ring.linewidth_mhz * 0.5e6, pull_at(cavity, at) - 1.0
+    cold = np.linspace(limits.coldest_zeta, limits.warmest_zeta, BEND_POINTS)
+    felt = felt_at(cavity, np.append(cold, at), lowest_zeta)
+    bend_hz = unit_hz * (felt[:-1] - felt[-1] - (1.0 + pull) * (cold - at))
+    bend_hz -= np.interp(at, cold[::-1], bend_hz[::-1])  # 0 at the working point, between two values as well
     return replace(
         assumed or repetition.Ring(),
         rep_rate_hz_k=-share * ring.tuning_ghz_k * 1e9,
         resonance_hz_k=-ring.tuning_ghz_k * 1e9,
         linewidth_hz=ring.linewidth_mhz * 1e6,
         zeta=at,
-        pull_hz_zeta=share * ring.linewidth_mhz * 0.5e6 * (pull_at(cavity, at) - 1.0),
+        pull_hz_zeta=unit_hz * pull,
         coldest_k=-(limits.coldest_zeta - at) * kelvin,
         warmest_k=(at - limits.warmest_zeta) * kelvin,
+        bend_hz=tuple(bend_hz.tolist()),
     )
+
+
+def felt_at(cavity: Cavity, zeta_laser: Floats, lowest_zeta: float = BREATHER_ZETA) -> Floats:
+    """Detunings that the soliton feels at cold detunings `(...,)`, as `drift_at`; NaN where it is not in balance."""
+    some = balances(cavity, lowest_zeta)
+    felt = np.full(zeta_laser.shape, np.nan)
+    for first, last in _stretches(cavity, some, lowest_zeta):
+        part = slice(first, last + 1)
+        low, high = some.zeta_laser[first] - 1e-9, some.zeta_laser[last] + 1e-9
+        here = np.isnan(felt) & (zeta_laser >= low) & (zeta_laser <= high)
+        felt[here] = np.interp(zeta_laser[here], some.zeta_laser[part], some.zeta[part])
+    return felt
+
+
+class WorkingPoint(NamedTuple):
+    """A comb where its lock works, and how far temperature may move it."""
+
+    zeta_laser: float  # of laser and cold ring
+    zeta: float  # what the soliton feels
+    lines: float  # between the half powers of the spectrum
+    handle: float  # share of the ring's own slope that is left to the lock; below 0 of the other sign
+    turn_k: float  # temperature nearest to the working point at which the slope is 0; NaN if there is none
+    range_k: float  # over which the soliton survives
+    range_without_aux_k: float
+
+
+@cache
+def working_point(ring: comb_ring.Ring, pump: comb_ring.Pump, zeta_laser: float) -> WorkingPoint:
+    """Of a comb at a cold detuning; without auxiliary laser the window is the widest there is."""
+    cavity, kelvin = comb_ring.cavity(ring, pump), ring.kelvin_per_zeta
+    bare = comb_ring.cavity(ring, replace(pump, aux_power_w=0.0))
+    limits, zeta = window(cavity, zeta_laser), drift_at(cavity, zeta_laser).zeta
+    cold = np.linspace(limits.warmest_zeta, limits.coldest_zeta, BEND_POINTS)
+    felt = felt_at(cavity, cold)
+    turns = cold[1:-1][(felt[1:-1] - felt[:-2]) * (felt[2:] - felt[1:-1]) < 0.0]
+    away_k = -kelvin * (turns - zeta_laser)
+    turn_k = float(away_k[np.argmin(np.abs(away_k))]) if turns.size else np.nan
+    handle, lines = pull_at(cavity, zeta_laser), soliton.fwhm_lines(cavity, zeta)
+    ranges_k = (some.width * kelvin for some in (limits, window(bare)))
+    return WorkingPoint(zeta_laser, zeta, lines, handle, turn_k, *ranges_k)
+
+
+def preset_ring() -> repetition.Ring:
+    """The lock's ring on the comb's preset, at the cold detuning where the comb's recipe leaves its soliton."""
+    return lock_ring(comb_ring.Ring(), comb_ring.Pump(), repetition.Ring().zeta)
 
 
 def pull_at(cavity: Cavity, zeta_laser: float) -> float:
