@@ -21,7 +21,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m bench
 
 verify: $(VENV)/.dev
-	$(BIN)/python -m pytest -m verify
+	$(BIN)/python -m pytest -m verify -n 2 --dist worksteal
 
 # A stamp is named by what it stands for: it is remade when its lock or the project's own description changes.
 # ensurepip is missing on a bare Debian, so the environment is made without pip and filled from outside.

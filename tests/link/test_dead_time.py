@@ -5,8 +5,9 @@ from itertools import product
 import numpy as np
 import pytest
 
+from combmesh.ground.constants import FWHM_PER_SIGMA
 from combmesh.link.gains import click_probability, gain, hidden_clicks, live_pair, live_share
-from combmesh.link.relay import FWHM_PER_SIGMA, Link, Relay
+from combmesh.link.relay import Link, Relay
 
 DIAGONAL = 2**-0.5
 VECTORS = {True: [(1.0, 0.0), (0.0, 1.0)], False: [(DIAGONAL, DIAGONAL), (DIAGONAL, -DIAGONAL)]}

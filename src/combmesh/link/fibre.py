@@ -7,9 +7,9 @@ one. What drifts in a fibre is in `drift`.
 from dataclasses import dataclass, replace
 from math import hypot, pi
 
+from combmesh.ground.constants import FWHM_PER_SIGMA
 from combmesh.ground.errors import InputError, check_positive, check_range
 from combmesh.ground.provenance import Mark
-from combmesh.link.relay import FWHM_PER_SIGMA
 
 STANDARD_BETA2_PS2_KM = -21.7
 """Standard single-mode fibre at 1550 nm, 17 ps/(nm km)."""

@@ -1,18 +1,16 @@
 """Charlie's station: a beam splitter, two polarizing beam splitters, four threshold detectors."""
 
 from dataclasses import dataclass
-from math import ceil, erf, erfc, floor, log, sqrt
+from math import ceil, erf, erfc, floor, sqrt
 from typing import ClassVar
 
+from combmesh.ground.constants import FWHM_PER_SIGMA
 from combmesh.ground.errors import InputError, check_positive, check_range
 
 MOST_JITTER_PERIODS = 1000.0
 LONGEST_DEAD_NS = 1e9
 NARROWEST_GATE_PS = 2.0
 """Clicks have times in whole ps."""
-
-FWHM_PER_SIGMA = 2.0 * sqrt(2.0 * log(2.0))
-"""Full width at half maximum of a Gaussian over its standard deviation."""
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,17 @@ the instant 0 is passed as :math:`V_2 + (V_1-V_2)e^{-2\pi f_{3dB}t}`.
 """
 
 from dataclasses import dataclass
-from math import ceil, log, log2, sqrt
+from math import ceil, log2, sqrt
 from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from combmesh.ground.constants import FWHM_PER_SIGMA
 from combmesh.ground.errors import InputError, check_positive, check_range
 
 Floats = NDArray[np.float64]
 
-FWHM_PER_SIGMA = 2.0 * sqrt(2.0 * log(2.0))
-"""Full width at half maximum of a Gaussian over its standard deviation."""
 
 FEWEST_SAMPLES, MOST_SAMPLES = 2048, 2**17
 FINEST_PS = 0.25

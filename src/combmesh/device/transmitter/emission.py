@@ -12,8 +12,9 @@ import numpy as np
 
 from combmesh.device.chip import mzi as interferometer
 from combmesh.device.chip.mzi import Fields, Floats
-from combmesh.device.chip.waveform import FWHM_PER_SIGMA, driven, sample_times_ps, width_ps
+from combmesh.device.chip.waveform import driven, sample_times_ps, width_ps
 from combmesh.device.transmitter.box import Drives, Transmitter
+from combmesh.ground.constants import FWHM_PER_SIGMA
 from combmesh.ground.errors import InputError, check_range
 
 _SHOULDER = 0.01

@@ -12,7 +12,7 @@ from math import hypot
 import numpy as np
 from numpy.typing import NDArray
 
-from combmesh.device.chip.waveform import FWHM_PER_SIGMA
+from combmesh.ground.constants import FWHM_PER_SIGMA
 from combmesh.ground.errors import InputError, check_positive, check_range
 
 Floats = NDArray[np.float64]

@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from combmesh.ground import control
+from combmesh.ground.constants import FWHM_PER_SIGMA
 from combmesh.ground.control import Regulator
 from combmesh.ground.errors import check_positive, check_range
 from combmesh.link import drift
 from combmesh.link.fibre import FibreArm
 from combmesh.link.interference.arrays import check_fits_period
-from combmesh.link.relay import FWHM_PER_SIGMA
 
 Floats = NDArray[np.float64]
 

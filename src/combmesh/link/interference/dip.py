@@ -12,11 +12,11 @@ from math import inf, nan
 import numpy as np
 from numpy.typing import NDArray
 
+from combmesh.ground.constants import FWHM_PER_SIGMA
 from combmesh.ground.errors import InputError, check_positive, check_range
 from combmesh.link.interference.arrays import Floats, check_all, check_fits_period
 from combmesh.link.interference.overlap import Wave, overlap_terms
 from combmesh.link.interference.visibility import coincidence, single
-from combmesh.link.relay import FWHM_PER_SIGMA
 
 Counts = NDArray[np.int64]
 

@@ -18,10 +18,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from combmesh.ground.constants import FWHM_PER_SIGMA
 from combmesh.ground.errors import InputError
 from combmesh.link.interference.arrays import Floats, Number, check_all, check_all_positive
 from combmesh.link.interference.visibility import visibility, weak_visibility
-from combmesh.link.relay import FWHM_PER_SIGMA
 
 Complexes = NDArray[np.complex128]
 

@@ -7,8 +7,9 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from combmesh.ground.constants import FWHM_PER_SIGMA
 from combmesh.ground.errors import InputError, check_range
-from combmesh.link.relay import FWHM_PER_SIGMA, Link
+from combmesh.link.relay import Link
 
 DETECTORS = ("1H", "1V", "2H", "2V")
 """Output of the beam splitter and polarization of each detector, in the order of every array."""
