@@ -8,7 +8,22 @@ from typing import Annotated, NoReturn
 import typer
 
 from combmesh import __version__
-from combmesh.cli import attack, distill, explain, key, lock, pulses, rate, run, schema, secret, sift, tags
+from combmesh.cli import (
+    attack,
+    budget,
+    comb,
+    distill,
+    explain,
+    key,
+    lock,
+    pulses,
+    rate,
+    run,
+    schema,
+    secret,
+    sift,
+    tags,
+)
 from combmesh.ground.errors import InputError, RunError
 
 DONE, FAILED, BAD_INPUT, NEEDS_A_PERSON, INTERRUPTED = 0, 1, 2, 3, 130
@@ -30,6 +45,8 @@ app.command("distill")(distill.distill)
 app.add_typer(secret.app, name="secret")
 app.command("attack")(attack.attack)
 app.command("lock")(lock.lock)
+app.command("comb")(comb.comb)
+app.command("budget")(budget.budget)
 app.command("explain")(explain.explain)
 app.command("schema")(schema.schema)
 

@@ -51,6 +51,10 @@ def run(
     )
     marks = {path: f"{mark.kind}: {mark.note}".rstrip(": ") for path, mark in sorted(loaded.marks.items())}
     document["provenance"] = marks
+    if loaded.network.devices is not None:
+        from combmesh.study.budget.chosen import broken_assumptions
+
+        document["assumptions_broken"] = broken_assumptions(loaded.network)
     _write(folder, document, links, loaded.network.name)
     if as_json:
         typer.echo(json_text(document))
@@ -126,3 +130,7 @@ def _print(folder: Path, document: dict[str, object], links: "list[LinkReport]")
         highlight=False,
         soft_wrap=True,
     )
+    broken = document.get("assumptions_broken")
+    if isinstance(broken, list) and broken:
+        text = "\n".join(["The proof does not cover this light:", *broken])
+        console.print(text, highlight=False, markup=False)

@@ -1,14 +1,14 @@
 """Each value of a file with its unit, its mark and what it means; and the JSON Schema of a network file."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from combmesh.config.counts import parse_counts_csv
-from combmesh.config.fields import class_at, descriptions, inner_class, unit_of
+from combmesh.config.fields import descriptions, inner_class, unit_of
 from combmesh.config.kinds import KINDS, class_for, kind_of
-from combmesh.config.load import adapter, load_table, read_toml
+from combmesh.config.load import adapter, load_table, read_toml, with_device_marks
 from combmesh.ground.errors import InputError
 from combmesh.ground.provenance import MARKS, Mark
 from combmesh.network.topology import Network
@@ -44,6 +44,7 @@ def explain(path: Path) -> list[ExplainedValue]:
         raise InputError(f"`{path}` must have a table that says what it is, one of {known}, but has none.")
     owner: type[Any] = class_for(table, kind.words, path)
     described, marks = load_table(table, owner, path)
+    marks = with_device_marks(marks, getattr(described, "devices", None))
     return _explained(marks, described, "", "")
 
 
@@ -92,8 +93,17 @@ def network_schema() -> dict[str, Any]:
 
 
 def _class_named(name: str) -> Any:
-    found = (class_at(Network, (field.name,)) for field in fields(Network) if inner_class(field.type))
-    return next(owner for owner in found if owner.__name__ == name)
+    return next(owner for owner in _classes(Network) if owner.__name__ == name)
+
+
+def _classes(owner: Any) -> Iterator[Any]:
+    """Every class of tables below a class."""
+    hints = get_type_hints(owner)
+    for field in fields(owner):
+        below = inner_class(hints[field.name])
+        if below is not None:
+            yield below
+            yield from _classes(below)
 
 
 def _describe(part: dict[str, Any], owner: Any) -> None:

@@ -13,6 +13,8 @@ from combmesh.config.fields import class_at, leaf_paths
 from combmesh.config.kinds import checked_kind
 from combmesh.ground.errors import InputError
 from combmesh.ground.provenance import Mark, parse_mark
+from combmesh.link.devices.marks import default_marks
+from combmesh.link.devices.tables import Devices
 from combmesh.network.topology import Network
 
 _WORDS = {
@@ -47,7 +49,10 @@ class NetworkFile:
     @property
     def config_hash(self) -> str:
         """SHA-256 of the network with every default filled in: comments, order and marks do not change it."""
-        text = json.dumps(asdict(self.network), sort_keys=True, allow_nan=False)
+        described = asdict(self.network)
+        if described["devices"] is None:  # files without the table keep their name
+            del described["devices"]
+        text = json.dumps(described, sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -55,7 +60,13 @@ def load_network(path: Path | str) -> NetworkFile:
     """Read and check a network file; raises InputError that names everything that is wrong."""
     table = checked_kind(read_toml(Path(path)), Path(path), "network file")
     network, marks = load_table(table, Network, Path(path))
-    return NetworkFile(network, marks, Path(path))
+    return NetworkFile(network, with_device_marks(marks, network.devices), Path(path))
+
+
+def with_device_marks(marks: Mapping[str, Mark], devices: Devices | None) -> Mapping[str, Mark]:
+    """The marks of a file, those of the library for devices that it leaves out."""
+    own = {f"devices.{path}": mark for path, mark in default_marks().items()} if devices is not None else {}
+    return {path: own.get(path, mark) if mark.kind == "default" else mark for path, mark in marks.items()}
 
 
 def load_table(table: dict[str, Any], owner: type[T], path: Path) -> tuple[T, Mapping[str, Mark]]:

@@ -19,7 +19,7 @@ from combmesh.keystore.model import StoredKey
 from combmesh.keystore.sqlite import SqliteStore
 from combmesh.link.relay import Link
 from combmesh.network.block import BlockReport, BlockResult, BlockTask, Rules, plan_link, run_block
-from combmesh.network.journal import Journal, PlanBook, arms_of
+from combmesh.network.journal import Journal, PlanBook
 from combmesh.network.plan import Channel, plan_channels
 from combmesh.network.topology import Network, User, members, pair_link
 from combmesh.protocol.mdi.block_plan import Judgement, Nearby, known_nearby
@@ -83,13 +83,13 @@ def run_campaign(
     rules = rules_of(network, with_bits)
     with (
         Journal(folder / "journal.jsonl") as journal,
-        PlanBook(folder / "plans.jsonl") as book,
+        PlanBook(folder / "plans.jsonl", network.relay) as book,
         _stores(folder, users, with_bits) as stores,
     ):
         _recover(stores, journal)
         blocks = _open_blocks(network, users, channels, journal)
         _plan_links(rules, [link for _, link, _ in blocks], book, workers)
-        tasks = [BlockTask(channel, link, block, book.plans[arms_of(link)]) for channel, link, block in blocks]
+        tasks = [BlockTask(channel, link, block, book.plans[book.arms(link)]) for channel, link, block in blocks]
         total = len(channels) * network.blocks
         key_bits = sum(report.key_bits for report in journal.reports.values())
         work = partial(run_block, rules)
@@ -143,7 +143,7 @@ def _open_blocks(
     for block in range(network.blocks):
         for channel in channels:
             if (channel.alice, channel.bob, channel.line, block) not in journal.reports:
-                link = pair_link(network, by_name[channel.alice], by_name[channel.bob])
+                link = pair_link(network, by_name[channel.alice], by_name[channel.bob], channel.line)
                 blocks.append((channel, link, block))
     return blocks
 
@@ -153,8 +153,8 @@ def _plan_links(rules: Rules, links: list[Link], book: PlanBook, workers: int) -
 
     Neighbours are all links, planned or not: where planning was stopped does not change the plans.
     """
-    distinct = list({arms_of(link): link for link in links}.values())
-    unplanned = [link for link in distinct if arms_of(link) not in book.plans]
+    distinct = list({book.arms(link): link for link in links}.values())
+    unplanned = [link for link in distinct if book.arms(link) not in book.plans]
     if not unplanned:
         return
     nearby: dict[Link, Nearby] = {}

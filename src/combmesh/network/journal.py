@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from combmesh.link.relay import Link
+from combmesh.link.relay import Link, Relay
 from combmesh.network.block import BlockReport
 from combmesh.network.lines import LineFile
 from combmesh.protocol.mdi.block_plan import BlockPlan
@@ -16,8 +16,9 @@ from combmesh.protocol.mdi.settings import Settings
 Address = tuple[str, str, int, int]
 """(alice, bob, line, block)"""
 
-Arms = tuple[float, float]
-"""Efficiencies of the two arms: all that tells one link of a run from another."""
+Arms = tuple[float, ...]
+"""What tells one link of a run from another: the efficiencies of the two arms, and where devices make the relay, what
+they make of it."""
 
 
 class Journal(LineFile):
@@ -43,8 +44,9 @@ class Journal(LineFile):
 class PlanBook(LineFile):
     """Plans by the link they are for: durable, with time and digest, before the first pulse of their blocks."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, typed: Relay) -> None:
         super().__init__(path)
+        self._typed = typed
         self.plans: dict[Arms, BlockPlan] = {}
         for number, entry in enumerate(self.entries, 1):
             try:
@@ -55,15 +57,19 @@ class PlanBook(LineFile):
                 raise self.damaged(number)
             self.plans[arms] = plan
 
+    def arms(self, link: Link) -> Arms:
+        """Which link of the run this is."""
+        return arms_of(link, self._typed)
+
     def record(self, plans: Iterable[tuple[Link, BlockPlan]]) -> None:
         """Make the plans durable."""
         plans = list(plans)
         fixed_utc = datetime.now(UTC).isoformat(timespec="milliseconds")
         self.append(
-            {"fixed_utc": fixed_utc, "arms": arms_of(link), "digest": plan.digest, "plan": asdict(plan)}
+            {"fixed_utc": fixed_utc, "arms": self.arms(link), "digest": plan.digest, "plan": asdict(plan)}
             for link, plan in plans
         )
-        self.plans.update((arms_of(link), plan) for link, plan in plans)
+        self.plans.update((self.arms(link), plan) for link, plan in plans)
 
 
 def address(report: BlockReport) -> Address:
@@ -71,9 +77,10 @@ def address(report: BlockReport) -> Address:
     return report.alice, report.bob, report.line, report.block
 
 
-def arms_of(link: Link) -> Arms:
-    """Which link of a run a plan is for."""
-    return link.efficiency_a, link.efficiency_b
+def arms_of(link: Link, typed: Relay) -> Arms:
+    """Which link of a run a plan is for; `typed` is the relay of the file."""
+    relay, arms = link.relay, (link.efficiency_a, link.efficiency_b)
+    return arms if relay == typed else (*arms, relay.visibility, relay.misalignment_z, relay.misalignment_x)
 
 
 def _report(entry: Any) -> BlockReport:
@@ -86,5 +93,4 @@ def _plan(entry: Any) -> tuple[Arms, BlockPlan]:
     alice, bob = Settings(**plan.pop("alice")), Settings(**plan.pop("bob"))
     found = plan.pop("certificate")
     certificate = None if found is None else Certificate(**{**found, "scaled": tuple(found["scaled"])})
-    eta_a, eta_b = entry["arms"]
-    return (eta_a, eta_b), BlockPlan(**plan, alice=alice, bob=bob, certificate=certificate)
+    return tuple(entry["arms"]), BlockPlan(**plan, alice=alice, bob=bob, certificate=certificate)

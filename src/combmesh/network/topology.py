@@ -6,7 +6,9 @@ from typing import ClassVar
 
 from combmesh.device.demux import CombLines
 from combmesh.ground.errors import InputError, check_positive, check_range
-from combmesh.link.fibre import fibre_loss_db, transmission
+from combmesh.link.devices.build import Pair, link_from_devices
+from combmesh.link.devices.tables import Devices, check_boxes, check_relay
+from combmesh.link.fibre import FibreArm, fibre_loss_db, transmission
 from combmesh.link.relay import Link, Relay
 from combmesh.protocol.mdi.epsilon import EpsilonBudget
 from combmesh.protocol.mdi.rules import AnalysisRule, BlockRule, Reconciliation
@@ -89,6 +91,7 @@ class Network:
         analysis: how counts become a key length.
         reconciliation: how errors are corrected and what that is charged.
         settings: intensities and probabilities of every user; optimised for each pair when absent.
+        devices: the users' boxes and what holds them; visibility and misalignment of each line come from them.
     """
 
     schema_version: int
@@ -105,6 +108,7 @@ class Network:
     analysis: AnalysisRule = AnalysisRule()
     reconciliation: Reconciliation = Reconciliation()
     settings: Settings | None = None
+    devices: Devices | None = None
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
@@ -122,6 +126,9 @@ class Network:
             raise InputError(
                 f"`users` must have different names, but {twice[0]!r} stands there {names[twice[0]]} times."
             )
+        if self.devices is not None:
+            check_relay(self.relay)
+            check_boxes(self.devices, set(names))
 
 
 def members(users: tuple[User, ...]) -> tuple[User, ...]:
@@ -149,6 +156,28 @@ def arm_efficiency(network: Network, user: User) -> float:
     return network.relay.detector_efficiency * transmission(loss_db + fibre.insertion_loss_db)
 
 
-def pair_link(network: Network, alice: User, bob: User) -> Link:
-    """The two arms of a pair at the relay."""
+def pair_link(network: Network, alice: User, bob: User, line: int | None = None) -> Link:
+    """The two arms of a pair at the relay; from devices on its comb line, where the network has them."""
+    if network.devices is not None and line is not None:
+        return link_from_devices(pair_devices(network, alice, bob), line)
     return Link(arm_efficiency(network, alice), arm_efficiency(network, bob), network.relay, network.clock_hz)
+
+
+def pair_devices(network: Network, alice: User, bob: User) -> Pair:
+    """What the links of a pair are made of; a user without a length has no fibre that disperses."""
+    devices = network.devices
+    if devices is None:
+        raise InputError("The network file needs a table `devices` for this, but has none.")
+    fibre = network.fibre
+    one, other = (
+        FibreArm(user.fibre_km or 0.0, fibre.attenuation_db_km, 0.0, devices.beta2_ps2_km) for user in (alice, bob)
+    )
+    return Pair(
+        (devices.box(alice.name), devices.box(bob.name)),
+        (one, other),
+        (arm_efficiency(network, alice), arm_efficiency(network, bob)),
+        devices,
+        network.relay,
+        network.comb,
+        network.clock_hz,
+    )

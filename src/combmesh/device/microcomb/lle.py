@@ -4,8 +4,8 @@ r"""The Lugiato-Lefever equation with heat and an auxiliary laser: tier 1, for t
 `zeta = zeta_laser - Theta - 2 |a|^2` (Godey et al. 2014 for the equation; heat and auxiliary laser as in
 Zhang et al. 2019). Everything here is normalised; `ring` brings the units. A cavity is driven by `init` and `step`.
 
-At the preset's dispersion 1024 modes give one point to a soliton's width: enough for access, where only its fate
-counts; its width and power within 5 % need 2048.
+A soliton needs two points to its width at half intensity, `grid.points_to_a_width`: 2048 modes at the preset's
+dispersion. On half of them its width, its power, and where it breathes and vanishes are the grid's.
 """
 
 from collections.abc import Callable

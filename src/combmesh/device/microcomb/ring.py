@@ -30,8 +30,8 @@ MARKS = {
     "heat_time_us": "assumed: shortened from milliseconds to what the equation can follow",
     "tuning_ghz_k": "assumed: 9e-6 /K of doped silica",
     "power_w": "assumed: the comb's width does not depend on it, only the existence limit does",
-    "aux_power_w": "assumed: found by search",
-    "aux_offset_mhz": "assumed: the window is narrow; usual acousto-optic shifts reach it with a mode offset only",
+    "aux_power_w": "fitted: survival over 2 K, section 2.1, at this offset",
+    "aux_offset_mhz": "assumed: from 900 MHz on; usual acousto-optic shifts reach it with a mode offset only",
 }
 """Where the numbers of the preset come from."""
 
@@ -165,8 +165,8 @@ class Pump:
     """
 
     power_w: float = 2.0
-    aux_power_w: float = 0.485
-    aux_offset_mhz: float = 452.0
+    aux_power_w: float = 0.65
+    aux_offset_mhz: float = 1695.0
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 

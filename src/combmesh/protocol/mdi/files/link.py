@@ -3,8 +3,12 @@
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
+from combmesh.device.demux import CombLines
 from combmesh.ground.errors import InputError, check_positive
 from combmesh.link.arm import Arms
+from combmesh.link.devices.build import Pair, link_from_devices
+from combmesh.link.devices.tables import Devices, check_boxes, check_relay
+from combmesh.link.fibre import FibreArm
 from combmesh.link.pulses.engine import Simulation
 from combmesh.link.pulses.instrument import Tagger
 from combmesh.link.pulses.light import Phase
@@ -16,6 +20,7 @@ from combmesh.protocol.mdi.settings import Settings
 from combmesh.protocol.mdi.single_pulses import light_of, record_head
 
 NO_USERS = "The link file has no `alice` and `bob`; give them, or let `--optimise` find the best."
+NAMES = ("Alice", "Bob")
 _STRICT: dict[str, str] = {"extra": "forbid"}
 
 
@@ -48,6 +53,8 @@ class LinkFile:
         phase: of the users' light, for the pulses engine; the closed form takes it as random.
         tagger: the relay's time tagger, for the pulses engine.
         protocol: "mdi", the four-intensity protocol.
+        devices: boxes of users named Alice and Bob, from which visibility and misalignment come.
+        line: comb line, where there are devices.
     """
 
     schema_version: int
@@ -63,6 +70,8 @@ class LinkFile:
     phase: Phase = Phase()
     tagger: Tagger = Tagger()
     protocol: Literal["mdi"] = "mdi"
+    devices: Devices | None = None
+    line: int = 0
 
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
 
@@ -71,6 +80,23 @@ class LinkFile:
         check_positive("pulses", self.pulses)
         check_users(self.alice, self.bob)
         self.epsilon.budget()
+        if self.devices is not None:
+            check_relay(self.relay)
+            check_boxes(self.devices, NAMES)
+
+    def link(self, arms: Arms) -> Link:
+        """The link with other arms; from devices, where the file has them."""
+        typed = joined(arms, self.relay, self.clock_hz)
+        if self.devices is None:
+            return typed
+        fibres = tuple(
+            FibreArm(arm.fibre_km or 0.0, arm.attenuation_db_km, arm.loss_db or 0.0, self.devices.beta2_ps2_km)
+            for arm in (arms.alice, arms.bob)
+        )
+        boxes = self.devices.box(NAMES[0]), self.devices.box(NAMES[1])
+        efficiencies = typed.efficiency_a, typed.efficiency_b
+        pair = Pair(boxes, (fibres[0], fibres[1]), efficiencies, self.devices, self.relay, CombLines(), self.clock_hz)
+        return link_from_devices(pair, self.line)
 
     def rates(self, arms: Arms, optimised: bool) -> list[MethodRate]:
         """The expected key by each method, with other arms; settings are optimised, or those of the file."""
@@ -85,7 +111,7 @@ class LinkFile:
     def simulation(self, pulses: int, seed: int, *, thinned: bool = True, files: bool = False) -> Simulation:
         """Single pulses of this link; for `files` tags and records are handed out."""
         light = replace(light_of(*self.users()), phase=self.phase)
-        link = joined(self.arm, self.relay, self.clock_hz)
+        link = self.link(self.arm)
         return Simulation(light, link, pulses, seed, thinned, tags=files, records=files)
 
     def record_heads(self) -> tuple[RecordHead, RecordHead]:
@@ -100,7 +126,7 @@ class LinkFile:
         users = [user.settings() for user in (self.alice, self.bob) if user is not None]
         settings = (users[0], users[1]) if users else None
         return RateTask(
-            joined(arms, self.relay, self.clock_hz),
+            self.link(arms),
             self.pulses,
             self.epsilon.budget(),
             self.epsilon.tail,
