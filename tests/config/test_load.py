@@ -137,7 +137,7 @@ def test_exact_every_example_is_explained(path):
 def test_attack_a_file_of_no_kind_or_of_another_is_one_sentence(tmp_path):
     odd = tmp_path / "odd.toml"
     odd.write_text("a = 1\n")
-    with pytest.raises(InputError, match="must have a table that says what it is, one of `users`"):
+    with pytest.raises(InputError, match="must have a table that says what it is, one of `counts`"):
         explain(odd)
     with pytest.raises(InputError, match="is a link file and no network file; `combmesh rate` reads it"):
         load_network(EXAMPLES / "link.toml")

@@ -13,7 +13,7 @@ def explain(
     file: Annotated[Path, typer.Argument(help="Any file that combmesh reads: network, link, counts, comb, terminals.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of values as JSON.")] = False,
 ) -> None:
-    """Show each value of a file with its unit and its mark: printed, assumed, fitted, given or default."""
+    """Show each value of a file with its unit and its mark: printed, assumed, fitted, given, derived or default."""
     from combmesh.config.explain import explain as explained
 
     rows = explained(file)

@@ -20,14 +20,19 @@ CSV_COLUMNS = ("basis", "pair", "sent", "detected", "errors")
 
 
 def load_counts(path: Path | str) -> AnyCounts:
-    """Read and check a table of counts; raises InputError that names everything that is wrong.
+    """Read and check a table of counts; raises InputError that names everything that is wrong."""
+    return load_marked_counts(path)[0]
+
+
+def load_marked_counts(path: Path | str) -> tuple[AnyCounts, Mapping[str, Mark]]:
+    """A table of counts, as `load_counts`, with the mark of each value.
 
     A CSV file has a line for each pair under a line of names, and before them the rest of the TOML form behind `#`.
     """
     path = Path(path)
-    table = parse_counts_csv(path) if path.suffix.lower() == ".csv" else read_toml(path)
+    table = _csv_table(path) if path.suffix.lower() == ".csv" else read_toml(path)
     owner: type[AnyCounts] = class_for(checked_kind(table, path, "table of counts"), "table of counts", path)
-    return load_table(table, owner, path)[0]
+    return load_table(table, owner, path)
 
 
 def load_link(path: Path | str) -> tuple[AnyLink, Mapping[str, Mark]]:
@@ -38,7 +43,7 @@ def load_link(path: Path | str) -> tuple[AnyLink, Mapping[str, Mark]]:
     return load_table(table, owner, path)
 
 
-def parse_counts_csv(path: Path) -> dict[str, Any]:
+def _csv_table(path: Path) -> dict[str, Any]:
     lines = [line.strip() for line in read_text(path).splitlines()]
     head = "\n".join(line[1:].strip() for line in lines if line.startswith("#"))
     table = parse_toml(head, path)

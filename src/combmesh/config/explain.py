@@ -1,14 +1,16 @@
 """Each value of a file with its unit, its mark and what it means; and the JSON Schema of a network file."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from combmesh.config.counts import parse_counts_csv
+from combmesh.config.comb import load_comb
+from combmesh.config.counts import load_link, load_marked_counts
 from combmesh.config.fields import descriptions, inner_class, unit_of
-from combmesh.config.kinds import KINDS, class_for, kind_of
-from combmesh.config.load import adapter, load_table, read_toml, with_device_marks
+from combmesh.config.kinds import KINDS, kind_of
+from combmesh.config.load import adapter, load_network, read_toml
+from combmesh.config.terminals import load_terminals
 from combmesh.ground.errors import InputError
 from combmesh.ground.provenance import MARKS, Mark
 from combmesh.network.topology import Network
@@ -22,7 +24,7 @@ class ExplainedValue:
         path: where it stands, such as `relay.visibility` or `users[3].fibre_km`.
         value: the value, None if there is none.
         unit: its unit, empty for plain numbers and text.
-        mark: printed, assumed, fitted, given or default.
+        mark: printed, assumed, fitted, given, derived or default.
         note: source of a printed value, reason of an assumed one.
         meaning: one sentence.
     """
@@ -37,15 +39,26 @@ class ExplainedValue:
 
 def explain(path: Path) -> list[ExplainedValue]:
     """All values of a file of any kind, in the order of its format."""
-    table = parse_counts_csv(path) if path.suffix.lower() == ".csv" else read_toml(path)
-    kind = kind_of(table)
+    kind = KINDS[0] if path.suffix.lower() == ".csv" else kind_of(read_toml(path))
     if kind is None:
         known = ", ".join(f"`{kind.table}` ({kind.words})" for kind in KINDS)
         raise InputError(f"`{path}` must have a table that says what it is, one of {known}, but has none.")
-    owner: type[Any] = class_for(table, kind.words, path)
-    described, marks = load_table(table, owner, path)
-    marks = with_device_marks(marks, getattr(described, "devices", None))
+    described, marks = _LOADERS[kind.words](path)
     return _explained(marks, described, "", "")
+
+
+def _network(path: Path) -> tuple[Network, Mapping[str, Mark]]:
+    loaded = load_network(path)
+    return loaded.network, loaded.marks
+
+
+_LOADERS: dict[str, Callable[[Path], tuple[Any, Mapping[str, Mark]]]] = {
+    "table of counts": load_marked_counts,
+    "network file": _network,
+    "file of terminals": load_terminals,
+    "file of a comb": load_comb,
+    "link file": load_link,
+}
 
 
 def _explained(marks: Mapping[str, Mark], owner: Any, path: str, marked: str) -> list[ExplainedValue]:
@@ -59,7 +72,9 @@ def _explained(marks: Mapping[str, Mark], owner: Any, path: str, marked: str) ->
             rows += _explained(marks, below, place + ".", mark_at + ".")
         if tables:
             continue
-        mark = marks.get(mark_at, Mark("default")) if value is not None else Mark("default")
+        mark = marks.get(mark_at, Mark("default"))
+        if value is None and mark.kind != "derived":  # it stands elsewhere in a list
+            mark = Mark("default")
         unit = unit_of(field.name) if mark_at in marks else ""  # a table that is left out as a whole has none
         rows.append(ExplainedValue(here, value, unit, mark.kind, mark.note, texts.get(field.name, "")))
     return rows

@@ -26,9 +26,6 @@ class Kind:
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("users", "network file", "run", {"mdi": "combmesh.network.topology.Network"}),
-    Kind("terminals", "file of terminals", "lock", {"mdi": "combmesh.device.locks.file.LockFile"}),
-    Kind("ring", "file of a comb", "comb", {"mdi": "combmesh.device.comb_file.CombFile"}),
     Kind(
         "counts",
         "table of counts",
@@ -38,6 +35,9 @@ KINDS: tuple[Kind, ...] = (
             "mode-pairing": "combmesh.protocol.mode_pairing.files.PairCountTable",
         },
     ),
+    Kind("users", "network file", "run", {"mdi": "combmesh.network.topology.Network"}),
+    Kind("terminals", "file of terminals", "lock", {"mdi": "combmesh.device.locks.file.LockFile"}),
+    Kind("ring", "file of a comb", "comb", {"mdi": "combmesh.device.comb_file.CombFile"}),
     Kind(
         "arm",
         "link file",
