@@ -78,9 +78,9 @@ def column_degrees(n_rows: int) -> Ints:
     return np.minimum(out, np.int32(n_rows // 2))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=1024)
 def build(n_rows: int, lift: int) -> Code:
-    """Construct a code; the same on every machine."""
+    """Construct a code; the same on every machine. It takes a second, and the code has some 10 kB: all are kept."""
     from combmesh.distill.ldpc.construct_kernels import grow
 
     degrees = column_degrees(n_rows)
