@@ -7,10 +7,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import certificate, distillation, engine, ldpc, locks, microcomb, pulses, roads, timetags
+from bench import certificate, distillation, engine, ldpc, locks, microcomb, operation, pulses, roads, timetags
 
 OUTPUT = Path("build") / "bench.json"
-MODULES = (microcomb, locks, engine, pulses, timetags, certificate, distillation, ldpc, roads)
+MODULES = (microcomb, locks, engine, pulses, timetags, certificate, distillation, ldpc, operation, roads)
 
 
 def main() -> None:

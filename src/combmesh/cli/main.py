@@ -16,6 +16,7 @@ from combmesh.cli import (
     explain,
     key,
     lock,
+    operate,
     pulses,
     rate,
     run,
@@ -47,6 +48,7 @@ app.command("attack")(attack.attack)
 app.command("lock")(lock.lock)
 app.command("comb")(comb.comb)
 app.command("budget")(budget.budget)
+app.command("operate")(operate.operate)
 app.command("explain")(explain.explain)
 app.command("schema")(schema.schema)
 
