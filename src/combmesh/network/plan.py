@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from combmesh.device.demux import CombLines, itu_label, line_frequency_thz
-from combmesh.ground.errors import RunError
+from combmesh.ground.errors import InputError, RunError
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,16 @@ def one_factors(n: int) -> list[list[tuple[int, int]]]:
     return rounds
 
 
-def plan_channels(users: Sequence[str], comb: CombLines) -> tuple[Channel, ...]:
-    """One line for each pair, no line twice at one user, on the lines nearest to the pump."""
+def plan_channels(users: Sequence[str], comb: CombLines, usable: Sequence[int] | None = None) -> tuple[Channel, ...]:
+    """One line for each pair, no line twice at one user, on the lines nearest to the pump.
+
+    Args:
+        users: names of the users.
+        comb: the lines.
+        usable: the lines that may be used, if that are not all of them; see `slots.line_use`.
+    """
     rounds = one_factors(len(users))
-    lines = comb.nearest_to_pump(len(rounds))
+    lines = comb.nearest_to_pump(len(rounds)) if usable is None else _nearest(usable, len(rounds))
     line_of = {pair: line for line, pairs in zip(lines, rounds, strict=True) for pair in pairs}
     channels = tuple(
         Channel(users[i], users[j], line, itu_label(line_frequency_thz(comb, line)))
@@ -48,6 +54,13 @@ def plan_channels(users: Sequence[str], comb: CombLines) -> tuple[Channel, ...]:
     )
     check_plan(users, channels)
     return channels
+
+
+def _nearest(usable: Sequence[int], count: int) -> tuple[int, ...]:
+    """The `count` usable lines nearest to the pump, in ascending order."""
+    if count > len(set(usable)):
+        raise InputError(f"The plan needs {count} lines, but only {len(set(usable))} are usable.")
+    return tuple(sorted(sorted(set(usable), key=lambda line: (abs(line), line))[:count]))
 
 
 def check_plan(users: Sequence[str], channels: Sequence[Channel]) -> None:
