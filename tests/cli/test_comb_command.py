@@ -193,6 +193,8 @@ def test_exact_mistakes_leave_with_code_2(tmp_path):
         ((RING, "--plot", tmp_path / "no" / "a.png"), "there is no folder"),
         ((RING, "--survey", "--closed-form"), "`--survey` prints a table"),
         ((RING, "--survey", "--stops", "30,20"), "`--stops` must be ascending"),
+        ((RING, "--survey", "--stops", "30,inf"), "`--stops` must be ascending"),
+        ((RING, "--survey", "--stops", "nan"), "`--stops` must be ascending"),
         ((RING, "--survey", "--seeds", "0"), "`--seeds` must be at least 1"),
         ((RING.with_name("link.toml"),), "is a link file and no file of a comb; `combmesh rate` reads it."),
         ((RING, "--closed-form", "--plot", tmp_path / "a.txt"), "must end in .png, .pdf, .svg"),

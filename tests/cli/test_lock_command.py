@@ -89,6 +89,16 @@ def test_paper_survival_range_beside_2_k():
         assert words in text
 
 
+def test_limit_felt_range_ascends_where_the_slope_has_the_other_sign(tmp_path):
+    """In the middle of the window the spacing grows with temperature, and the felt detuning with it."""
+    path = edited(tmp_path, ("zeta            = 21", "zeta            = 43"))
+    points = document(path, "--hours", 0.2, "--seeds", 1)["working_points"]
+    for name, slope in (("Alice", 1.0), ("Bob", -1.0)):
+        assert points[name]["slope_hz_k"] * slope > 0.0
+        low, high = points[name]["felt_zeta"]
+        assert low < high
+
+
 def test_limit_without_auxiliary_laser_in_the_file(tmp_path):
     """Both ranges are then that of the bare ring, and nothing bends the slope's sign."""
     path = edited(tmp_path, ("aux_power_w    = 0.65", "aux_power_w = 0"), ('name = "Bob"', 'name = "Bob"\n' + NO_AUX))
@@ -250,6 +260,7 @@ def test_exact_seed_decides_and_workers_do_not():
         (("--lines", "9999"), "`lines` must be at most 1000"),
         (("--pair", "Alice,Eve"), "`--pair` must be two of Alice, Bob"),
         (("--injection", "--open-loop"), "`--injection`"),
+        (("--disturbances", "--open-loop"), "`--disturbances`"),
         (("--csv", "nowhere/a.csv"), "there is no folder `nowhere`"),
         (("--seeds", "100000", "--plot", "a.xyz"), "must end in .png"),  # before the records, which take an hour
     ],

@@ -61,6 +61,15 @@ def test_exact_example_is_the_combs_preset():
         assert mark.kind == text.partition(":")[0]
 
 
+def test_exact_the_reference_stands_at_the_combs_spacing(tmp_path):
+    """The file's comb decides what a relative inaccuracy is in hertz, not the paper's 49 GHz."""
+    text = EXAMPLE.read_text().replace("fsr_ghz      = 49", "fsr_ghz      = 50", 1)
+    (tmp_path / "fifty.toml").write_text(text)
+    alice, bob = load_terminals(tmp_path / "fifty.toml")[0].terminals
+    assert alice.terminal(0.0).rep_rate_hz == 50e9
+    assert bob.terminal(0.0).rep_rate_hz == 49e9
+
+
 def test_exact_typed_in_is_given_and_a_line(tmp_path):
     """One terminal types in limits and pull: these are given, its ring bends no more; the other one's is derived."""
     text = EXAMPLE.read_text().replace(

@@ -100,6 +100,8 @@ def test_exact_references_pull_far_lines_apart():
     one, other = (beat.run(terminal, np.random.default_rng(7), 0.1) for terminal in (off, plain))
     for line in (0, 100, -100):
         np.testing.assert_allclose(beat.beat_hz(one, other, line), -49.0 * line, atol=1e-6)
+    twice = beat.run(replace(off, rep_rate_hz=98e9), np.random.default_rng(7), 0.1)
+    np.testing.assert_allclose(beat.beat_hz(twice, other, 1), -98.0, atol=1e-6)
 
 
 def test_exact_record_of_a_beat():

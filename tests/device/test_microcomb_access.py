@@ -130,6 +130,9 @@ def test_limit_a_survey_counts_what_scans_end_in():
     assert rows[0].most == 0
     with pytest.raises(InputError, match="`stops` must ascend"):
         survey(FAST, (30.0, 14.0), range(3), QUICK)
+    for stops in ((float("nan"),), (30.0, float("inf"))):
+        with pytest.raises(InputError, match="`stops` must be a finite number"):
+            survey(FAST, stops, range(3), QUICK)
     with pytest.raises(InputError, match="`seeds` must name"):
         survey(FAST, (30.0,), (), QUICK)
 
@@ -160,6 +163,9 @@ def test_exact_errors():
         Recipe(speed=0.0)
     with pytest.raises(InputError, match=r"`losses_most`.*0"):
         Recipe(losses_most=0)
+    for bad in ({"final": float("nan")}, {"far": float("inf")}, {"few": -3}):
+        with pytest.raises(InputError, match=f"`{next(iter(bad))}` must be"):
+            Recipe(**bad)
     short = Recipe(
         start=-8.0, far=-4.0, warm=-5.0, lowest=-7.0, cool_time=1.0, hold_time=1.0, warm_time=1.0, look_time=1.0
     )

@@ -42,6 +42,14 @@ def test_exact_preset_in_the_equations_units():
     assert cavity(RING, PUMP).pump ** 2 == pytest.approx(33.0, rel=1e-3)
 
 
+def test_exact_a_fortieth_of_the_intrinsic_loss_heats():
+    """What the example's mark says of K = 3 at 70 K/W. Critically coupled, the ring loses `line_scale_w` for a unit of
+    |psi|^2, as it would give to the bus; heat is the share of it that makes K: 1/43."""
+    share = sum(RING.heat_shift) * RING.kelvin_per_zeta / (70.0 * RING.line_scale_w)
+    assert RING.coupling == pytest.approx(0.5)
+    assert 1.0 / share == pytest.approx(43.0, abs=1.0)
+
+
 def test_exact_every_value_of_the_preset_has_a_mark():
     assert {f.name for kind in (Ring, Pump) for f in fields(kind)} == set(MARKS)
     for text in MARKS.values():

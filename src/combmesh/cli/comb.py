@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -87,7 +88,7 @@ def _stops(text: str) -> list[float]:
         stops = [float(word) for word in text.split(",")]
     except ValueError:
         stops = []
-    if not stops or stops != sorted(set(stops)):
+    if not stops or not all(map(isfinite, stops)) or stops != sorted(set(stops)):
         raise InputError(f"`--stops` must be ascending numbers with commas, such as 20,28,38, but is {text!r}.")
     return stops
 

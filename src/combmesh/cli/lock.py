@@ -58,8 +58,9 @@ def lock(
     record = replace(loaded.record, hours=loaded.record.hours if hours is None else hours)
     check_range("--hours", record.hours, high=MOST_HOURS)
     check_range("--seeds", seeds, 1, MOST_SEEDS)
-    if injection and open_loop:
-        raise InputError("`--injection` is compared with locked terminals; it cannot stand beside `--open-loop`.")
+    for name, wanted in (("--injection", injection), ("--disturbances", disturbances)):
+        if wanted and open_loop:
+            raise InputError(f"`{name}` is about locked terminals; it cannot stand beside `--open-loop`.")
     tables = _chosen(loaded, pair)
     ready = _pair(tables, record, _lines(lines), open_loop)
     _check_paths(plot, csv, netcdf)

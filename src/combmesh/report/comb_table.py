@@ -61,9 +61,9 @@ def comb_notes(report: CombReport) -> str:
     took = f"attempt {run.attempts} in {document['access_us']:.0f} us of light; the ratchet left {losses} solitons"
     labels = ", ".join(f"{line} {label}" for line, label in document["labels"].items())
     lines = [
-        f"{report.name}: {spectrum.lines_over_20db} lines over 20 dB (paper: more than {PRINTED_LINES}; the loss to "
-        f"the amplifier is {_mark(report.marks, 'amplifier.loss_db')}), {spectrum.span_nm:.0f} nm (paper: more than "
-        f"{PRINTED_SPAN_NM:.0f}), {document['usable_lines']} usable.",
+        f"{report.name}: {spectrum.lines_over_20db} lines over 20 dB (paper: more than {PRINTED_LINES}), "
+        f"{spectrum.span_nm:.0f} nm (paper: more than {PRINTED_SPAN_NM:.0f}), {document['usable_lines']} usable; the "
+        f"loss to the amplifier, which sets these numbers, is {_mark(report.marks, 'amplifier.loss_db')}.",
         f"One soliton: {took}." if run.attempts else "One soliton in closed form; no access was simulated.",
         f"Detuning {run.zeta:.2f} half linewidths ({ring.offset_mhz(run.zeta):.0f} MHz) of at most {run.zeta_max:.1f}; "
         f"F^2 = {document['f2']:.1f}, threshold {1e3 * ring.power_scale_w:.0f} mW, comb "

@@ -217,9 +217,10 @@ class LockReport:
             self.traces, self.pair.terminals, self.points, self.typed_in, strict=True
         ):
             ring = terminal.rep_rate.ring
-            ends = [ring.spacing_hz(float(end(trace.temperature_k))) for end in (np.max, np.min)]
-            low, high = (point.zeta + spacing * ring.zeta_k / ring.rep_rate_hz_k for spacing in ends)
-            found.append(None if typed else (low, high))
+            passed_k = np.linspace(trace.temperature_k.min(), trace.temperature_k.max(), 201)  # the curve may turn
+            spacing_hz = np.array([ring.spacing_hz(float(value)) for value in passed_k])
+            felt = point.zeta + spacing_hz * ring.zeta_k / ring.rep_rate_hz_k
+            found.append(None if typed else (float(felt.min()), float(felt.max())))
         return found
 
     @property

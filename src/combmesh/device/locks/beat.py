@@ -20,6 +20,7 @@ from combmesh.ground.errors import InputError, check_positive, check_range
 Trace = NDArray[np.float64]
 
 REP_RATE_HZ = 49e9
+"""Section 2.1 of the paper."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Terminal:
         disturbance: of the spacing (fitted: 215 Hz with a gate of 10 s).
         ambient: of the temperature around the ring, K (assumed: none).
         reference_error: relative inaccuracy of the radio-frequency reference; 1e-9 is 4.9 kHz at line 100.
+        rep_rate_hz: the reference's nominal frequency, Hz.
     """
 
     seed: SeedLock = field(default_factory=SeedLock)
@@ -43,8 +45,10 @@ class Terminal:
     disturbance: Noise = field(default_factory=lambda: RandomWalk(175.6))
     ambient: Noise = field(default_factory=lambda: White(0.0))
     reference_error: float = 0.0
+    rep_rate_hz: float = REP_RATE_HZ
 
     def __post_init__(self) -> None:
+        check_positive("rep_rate_hz", self.rep_rate_hz)
         check_range("reference_error", self.reference_error, -1e-3, 1e-3)
 
 
@@ -99,7 +103,7 @@ def run(
     return TerminalTrace(
         gate_s,
         seed.offset_hz[begin:],
-        comb.error_hz[begin:] + terminal.reference_error * REP_RATE_HZ,
+        comb.error_hz[begin:] + terminal.reference_error * terminal.rep_rate_hz,
         comb.temperature_k[begin:],
         comb.power_w[begin:],
         seed.status[begin:],

@@ -331,6 +331,7 @@ class TerminalTable:
             self.disturbance.noise(),
             self.ambient.noise(warm_up_s),
             self.reference_error,
+            self.comb.ring.fsr_ghz * 1e9,
         )
 
 

@@ -32,6 +32,7 @@ MARKS = {
     "Terminal.laser_drift": Mark("assumed", "a fibre laser left alone"),
     "Terminal.disturbance": Mark("fitted", "to the 215 Hz of the repetition rate (Fig. 2c); its kind is assumed"),
     "Terminal.ambient": Mark("assumed", "none: what a locked ring feels leaves it at half a millikelvin"),
+    "Terminal.rep_rate_hz": Mark("printed", "section 2.1, about 49 GHz"),
     "Terminal.reference_error": Mark("assumed", "0: the paper prints no inaccuracy"),
     "Injection.depth_rad": Mark("assumed", "the paper prints no injection of its own"),
     "Injection.dispersion_hz": Mark("assumed", f"beta2 = -10 ps^2/km, {_RECALLED}"),

@@ -96,6 +96,9 @@ class Recipe:
             check_positive(name, getattr(self, name))
         for name in ("few_speed_share", "few_back_share"):
             check_range(name, getattr(self, name), 0.0, 1.0)
+        for name in ("start", "far", "warm", "final", "lowest"):
+            check_range(name, getattr(self, name))
+        check_range("few", self.few, 0)
         check_range("losses_most", self.losses_most, 1)
         if not self.start < self.far or not self.lowest < self.warm < self.far:
             raise InputError(

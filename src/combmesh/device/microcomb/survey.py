@@ -8,7 +8,7 @@ from functools import partial
 from combmesh.device.microcomb.access import Recipe
 from combmesh.device.microcomb.lle import Cavity, init
 from combmesh.device.microcomb.looking import CHAOS, WITH_SOLITONS, Log
-from combmesh.ground.errors import InputError, check_positive
+from combmesh.ground.errors import InputError, check_positive, check_range
 from combmesh.ground.parallel import map_batches
 from combmesh.ground.rng import stream
 
@@ -71,6 +71,8 @@ def survey(
     """A row for each stop, without and with auxiliary laser; the result does not depend on `workers`."""
     recipe = recipe or Recipe()
     check_positive("hold_time", hold_time)
+    for stop in stops:
+        check_range("stops", stop)
     if not stops or list(stops) != sorted(set(stops)) or stops[0] <= recipe.start:
         raise InputError(f"`stops` must ascend from above the recipe's start of {recipe.start:g}, but are {stops}.")
     if not seeds:
