@@ -106,6 +106,10 @@ def test_exact_progress_goes_to_the_error_stream():
         ([("detector_efficiency = 0.75", "visibility = 0.485")], "`relay.visibility` comes from `devices`"),
         ([("line_power_uw = 10.0", "line_power_uw = 1e-9")], "photons a pulse, but 0.54"),
         ([("zeta = 15.0", "zeta = 90.0")], "`zeta` is 90"),
+        (
+            [("arm_efficiency = 7.5e-3", "arm_efficiency = 0")],
+            "`arm_efficiency` must be a finite number above 0, but is 0",
+        ),
     ],
 )
 def test_attack_wrong_devices_get_a_sentence(tmp_path, changes, words):

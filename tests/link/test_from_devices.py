@@ -13,11 +13,12 @@ from combmesh.device.chip.grating import GratingCoupler2D
 from combmesh.device.chip.mzi import Mzi
 from combmesh.device.demux import PRESETS, CombLines
 from combmesh.device.transmitter import STATES, calibrate, paper_transmitter, pulse_spec
+from combmesh.device.transmitter.spec import best_stokes
 from combmesh.ground.errors import InputError
 from combmesh.link.devices.build import Pair, line_terms, link_from_devices, links_from_devices, links_of, product
 from combmesh.link.devices.marks import default_marks
 from combmesh.link.devices.residuals import Residuals, held
-from combmesh.link.devices.states import best_stokes, state_factors, wrong_light_x, wrong_light_z
+from combmesh.link.devices.states import state_factors, wrong_light_x, wrong_light_z
 from combmesh.link.devices.tables import Control, Devices, RelayDevices, Rest, UserDevices, check_boxes, check_relay
 from combmesh.link.fibre import FibreArm
 from combmesh.link.gains import gain_x

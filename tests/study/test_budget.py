@@ -53,6 +53,8 @@ def test_exact_terms_add_up_to_the_total(budget):
     totals = {DIP: 0.5 - budget.dip_visibility, Z: budget.qber_z, X: budget.qber_x - 0.25}
     for quantity in QUANTITIES:
         assert sum(term.points[quantity] for term in budget.terms) == pytest.approx(totals[quantity], rel=1e-9)
+        for slack in ("interplay", "brightness"):  # what is left by definition: it must not be what closes the sum
+            assert by_name(budget)[slack].factors[quantity] == pytest.approx(1.0, abs=2e-4)
 
 
 def test_exact_totals_are_those_of_the_closed_form(budget):
@@ -148,6 +150,25 @@ def test_limit_a_link_without_key_has_a_budget():
     assert all(abs(value) < 1e-9 for value in found.not_closed.values())
 
 
+@pytest.mark.parametrize("rest", [Rest(error_x=0.5), Rest(overlap=0.0)])
+def test_limit_a_link_without_interference_has_a_budget(rest):
+    """Half of X wrong: no certificate, no key, and a Z that is as it was; all of X is what leaves nothing of it."""
+    found = link_budget(replace(CHOSEN.pair, devices=replace(CHOSEN.pair.devices, rest=rest)), H28, CHOSEN.rule)
+    assert found.qber_x == pytest.approx(0.5, abs=1e-9)
+    assert found.plans.certificate.certificate is None
+    assert found.rates_bps == {DOUBLE_SCAN: 0.0, CERTIFICATE: 0.0}
+    assert found.qber_z == pytest.approx(0.0129, abs=3e-4)
+    assert all(abs(value) < 1e-9 for value in found.not_closed.values())
+    assert np.isfinite([term.points[q] for term in found.terms for q in QUANTITIES]).all()
+    assert found.devices_alone[X] == pytest.approx(0.2558, abs=5e-4)
+
+
+@pytest.mark.parametrize("efficiencies", [(0.0, 0.0), (7.5e-3, 0.0)])
+def test_attack_an_arm_that_passes_nothing_gets_a_sentence(efficiencies):
+    with pytest.raises(InputError, match="`arm_efficiency` must be a finite number above 0, but is 0"):
+        link_budget(replace(CHOSEN.pair, efficiencies=efficiencies), H28, CHOSEN.rule)
+
+
 def test_exact_given_settings_are_kept():
     settings = Settings(0.06, 0.2, 0.3, 0.3, 0.1, 0.5, 3e-4)
     found = link_budget(CHOSEN.pair, H28, replace(CHOSEN.rule, settings=settings))
@@ -203,6 +224,8 @@ def test_paper_scan_time_of_the_printed_error():
 def test_limit_no_rest_is_a_prediction_throughout(channels):
     kinds = {figure.kind for figure in figures(channels, Rest())}
     assert kinds == {"prediction"}
+    fitted = {figure.name: figure.kind for figure in figures(channels, CHOSEN.pair.devices.rest)}
+    assert (fitted["visibility"], fitted["visibility of H28"]) == ("fitted mean", "fitted level")
 
 
 def test_attack_pairs_and_networks_that_have_none():

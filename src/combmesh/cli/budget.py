@@ -37,6 +37,7 @@ def budget(
     """
     from combmesh.config.load import load_network
     from combmesh.ground.errors import InputError
+    from combmesh.report.plots import check_figure_name
     from combmesh.study.budget.chosen import chosen_pair
 
     began = time.monotonic()
@@ -44,6 +45,8 @@ def budget(
     for path in (plot, csv):
         if path is not None and not path.parent.is_dir():
             raise InputError(f"`{path}` cannot be written: there is no folder `{path.parent}`.")
+    if plot is not None:
+        check_figure_name(plot)
     if line is not None and (all_lines or lines):
         raise InputError("`--line` is for one line; leave out `--all-lines` and `--lines`.")
     names = tuple(name.strip() for name in pair.split(",")) if pair is not None else None

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from combmesh.study.budget.chosen import Chosen
     from combmesh.study.operation.anchors import Comparison
     from combmesh.study.operation.blocks import Record
 
@@ -38,6 +37,7 @@ def operate(
     """Run a link for hours: QBERs, visibility and key of each block, fibre beside attenuators of equal loss."""
     from combmesh.config.load import load_network
     from combmesh.report.operation_files import operation_document, write_operation_csv
+    from combmesh.study.budget.budget import broken_by
     from combmesh.study.budget.chosen import chosen_pair
     from combmesh.study.operation import blocks
     from combmesh.study.operation.anchors import compare
@@ -55,7 +55,7 @@ def operate(
     with _progress(as_json) as on_progress:
         records = blocks.operate(chosen.pair, [line], chosen.rule, hours, seed, controls, cases, on_progress)
     found = compare(records, chosen.pair.devices.rest)
-    broken = _broken(chosen)
+    broken = broken_by(chosen.pair, chosen.names)
     if plot is not None:
         from combmesh.report.operation_plots import draw_operation
 
@@ -72,15 +72,6 @@ def operate(
     _print(records, found, broken)
     if written := [str(path) for path in (plot, csv) if path is not None]:
         typer.echo(f"Written: {', '.join(written)}.")
-
-
-def _broken(chosen: "Chosen") -> list[str]:
-    """A sentence for each assumption of the proof that the light breaks, once where it is that of both users."""
-    alice, bob = (light.spec.assumptions_broken for light in chosen.pair.lights())
-    if alice == bob:
-        return [f"Both users: {sentence}" for sentence in alice]
-    both = zip(chosen.names, (alice, bob), strict=True)
-    return [f"{name}: {sentence}" for name, sentences in both for sentence in sentences]
 
 
 def _check_paths(plot: Path | None, csv: Path | None) -> None:
@@ -110,7 +101,7 @@ def _progress(hidden: bool) -> "Iterator[Callable[[int, int], None] | None]":
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _print(records: "list[Record]", found: "list[Comparison]", broken: list[str]) -> None:
+def _print(records: "list[Record]", found: "list[Comparison]", broken: tuple[str, ...]) -> None:
     from rich.console import Console
 
     from combmesh.report.operation_table import block_table, comparison_table, operation_notes

@@ -134,8 +134,8 @@ def channel_notes(figures: Sequence[Figure], scan_s: float) -> str:
     fitted = [figure.name for figure in figures if figure.kind == "fitted mean"]
     lines = [
         f"Counted: one block of drawn counts a line; V with the counting noise of a scan of {scan_s:.2g} s a delay, "
-        "after the printed error of H28.",
-        "Spreads are predictions: SNR, passband and detuning of each line, scatter of a held polarization, and counts.",
+        "set to the printed error of H28: of its spread only that of devices alone is a prediction.",
+        "Other spreads are predictions: SNR, passband and detuning of each line, held polarization, counts.",
     ]
     if fitted:
         names = ", ".join(fitted)

@@ -105,10 +105,7 @@ class PulseSpec:
     @property
     def residual_errors(self) -> Floats:
         """`(state,)` the same behind the one rotation that makes their sum least: what no controller takes away."""
-        s, ideal = stokes(self.jones), stokes(IDEAL)
-        u, _, v = np.linalg.svd(ideal.T @ s)
-        rotation = u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ v))]) @ v  # Kabsch 1976
-        return np.asarray(0.5 - 0.5 * (ideal * (s @ rotation.T)).sum(axis=1))
+        return np.asarray(0.5 - 0.5 * (stokes(IDEAL) * best_stokes(self)).sum(axis=1))
 
     @property
     def vacuum_share(self) -> float:
@@ -179,3 +176,11 @@ def stokes(jones: Fields) -> Floats:
     cross = 2.0 * jones[:, 0].conj() * jones[:, 1]
     s1 = np.abs(jones[:, 0]) ** 2 - np.abs(jones[:, 1]) ** 2
     return np.stack([s1, cross.real, cross.imag], axis=1)
+
+
+def best_stokes(spec: PulseSpec) -> Floats:
+    """`(state, 3)` Stokes vectors behind the rotation that makes the sum of errors least (Kabsch 1976)."""
+    s, ideal = stokes(spec.jones), stokes(IDEAL)
+    u, _, v = np.linalg.svd(ideal.T @ s)
+    rotation = u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ v))]) @ v
+    return np.asarray(s @ rotation.T)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from combmesh.device.transmitter.spec import IDEAL, PulseSpec, stokes
+from combmesh.device.transmitter.spec import PulseSpec, best_stokes
 
 Floats = NDArray[np.float64]
 
@@ -56,14 +56,6 @@ def wrong_light_z(e_a: Floats, e_b: Floats) -> Floats:
 def wrong_light_x(e_a: Floats, e_b: Floats) -> Floats:
     """Factor of 1 - 2E in X of shares of wrong light `(...)` of both users, in random directions."""
     return np.asarray((1.0 - 2.0 * e_a) * (1.0 - 2.0 * e_b) / (1.0 - 0.5 * (e_a + e_b)))
-
-
-def best_stokes(spec: PulseSpec) -> Floats:
-    """`(state, 3)` Stokes vectors behind the rotation that makes the sum of errors least (Kabsch 1976)."""
-    s, ideal = stokes(spec.jones), stokes(IDEAL)
-    u, _, v = np.linalg.svd(ideal.T @ s)
-    rotation = u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ v))]) @ v
-    return np.asarray(s @ rotation.T)
 
 
 def _contrast(alice: PulseSpec, bob: PulseSpec, rows: slice, in_z: bool) -> float:

@@ -8,10 +8,11 @@ so that :math:`\ln` of each adds up. The floor of X, 25 %, is that of weak coher
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import log, nan
+from math import log
 
 import numpy as np
 
+from combmesh.ground.errors import check_positive
 from combmesh.link.devices.build import LineTerms, Pair, line_terms, links_of, product
 from combmesh.link.devices.residuals import Residuals
 from combmesh.link.relay import Link
@@ -23,6 +24,9 @@ DIP, Z, X = "dip", "z", "x"
 QUANTITIES = (DIP, Z, X)
 COHERENT_FLOOR_X = 0.25
 EVERYTHING = "everything"
+
+NOTHING_LEFT = 1e-12
+"""A contrast below is rounding: everything is lost."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +83,9 @@ class Budget:
     @property
     def devices_alone(self) -> dict[str, float]:
         """Visibility and QBERs without what is fitted, by `QUANTITIES`."""
-        fitted = [term.factors for term in self.terms if CAUSES[term.name].fitted]
-        dip, z, x = (float(np.prod([factors[q] for factors in fitted])) for q in QUANTITIES)
-        return {
-            DIP: self.dip_visibility / dip,
-            Z: 0.5 - 0.5 * (1.0 - 2.0 * self.qber_z) / z,
-            X: 0.5 - 0.5 * (1.0 - 2.0 * self.qber_x) / x,
-        }
+        devices = [term.factors for term in self.terms if not CAUSES[term.name].fitted]
+        dip, z, x = (float(np.prod([factors[q] for factors in devices])) for q in QUANTITIES)
+        return {DIP: 0.5 * dip, Z: 0.5 - 0.5 * z, X: 0.5 - 0.25 * x}
 
     @property
     def floor_x(self) -> float:
@@ -109,6 +109,8 @@ def link_budget(
         names: of the users.
         residuals: what is left of both users' drifts; None takes the rms values of `Control`.
     """
+    for efficiency in pair.efficiencies:
+        check_positive("arm_efficiency", efficiency)
     terms = line_terms(pair, [line], residuals)
     (link,) = links_of(pair, terms)
     lights = pair.lights()
@@ -131,7 +133,7 @@ def link_budget(
         plans=plans,
         rates_bps=plans.rates_bps(link.clock_hz),
         link=link,
-        broken=_broken(pair, names),
+        broken=broken_by(pair, names),
     )
 
 
@@ -155,14 +157,19 @@ def _light_factors(link: Link, plans: Plans, M: float) -> dict[str, tuple[float,
     lit, seen = (expected_tally(one, alice, bob, plans.scan.pulses) for one in (without_dark(aligned), aligned))
     a, b = alice.x * link.efficiency_a, bob.x * link.efficiency_b
     equal = 4.0 * a * b / (a + b) ** 2
-    bright_x = (2.0 - 4.0 * lit.qber_x) / (M * equal)
-    dark_x = (1.0 - 2.0 * seen.qber_x) / (1.0 - 2.0 * lit.qber_x)
+    bright_x = _ratio(2.0 - 4.0 * lit.qber_x, M * equal)
+    dark_x = _ratio(1.0 - 2.0 * seen.qber_x, 1.0 - 2.0 * lit.qber_x)
     bright_z = 1.0 - 2.0 * lit.qber_z
     return {
         "intensity": (1.0, equal),
         "brightness": (bright_z, bright_x),
         "dark": ((1.0 - 2.0 * seen.qber_z) / bright_z, dark_x),
     }
+
+
+def _ratio(above: float, below: float) -> float:
+    """Their ratio, 1 where nothing is left."""
+    return above / below if below > NOTHING_LEFT else 1.0
 
 
 def _term(
@@ -193,10 +200,12 @@ def _harm(term: Term) -> float:
 
 
 def _log_share(factor: float, total: float) -> float:
-    """ln of a factor over that of the total; 0 where nothing is lost, NaN where nothing is left."""
+    """ln of a factor over that of the total; where nothing is left, all of it is what leaves nothing."""
     if total == 1.0 or factor == 1.0:
         return 0.0
-    return log(factor) / log(total) if min(factor, total) > 0.0 else nan
+    if min(factor, total) < NOTHING_LEFT:
+        return float(factor < NOTHING_LEFT)
+    return log(factor) / log(total)
 
 
 def _not_closed(factors: list[float], total: float) -> float:
@@ -204,7 +213,8 @@ def _not_closed(factors: list[float], total: float) -> float:
     return sum(_log_share(factor, total) for factor in factors) - 1.0 if total != 1.0 else 0.0
 
 
-def _broken(pair: Pair, names: tuple[str, str]) -> tuple[str, ...]:
+def broken_by(pair: Pair, names: tuple[str, str]) -> tuple[str, ...]:
+    """A sentence for each assumption of the proof that a pair's light breaks, once where it is that of both users."""
     lights = pair.lights()
     if lights[0].spec.assumptions_broken == lights[1].spec.assumptions_broken:
         return tuple(f"Both users: {sentence}" for sentence in lights[0].spec.assumptions_broken)

@@ -11,7 +11,7 @@ from combmesh.ground.rng import stream
 from combmesh.link.devices.build import Pair, line_terms, links_of
 from combmesh.link.devices.residuals import Residuals, held
 from combmesh.link.devices.tables import Rest
-from combmesh.link.interference.dip import Scan, visibility_std
+from combmesh.link.interference.dip import Scan, integration_for
 from combmesh.link.interference.overlap import Wave
 from combmesh.link.relay import Link
 from combmesh.protocol.mdi.bounds import XX, ZZ
@@ -142,7 +142,7 @@ def scan_seconds(pair: Pair, dip_std: float = PRINTED_H28_STD) -> float:
     spec = pair.lights()[0].spec
     wave = Wave(fwhm_ps=spec.optical_fwhm_ps)
     scan = Scan(clock_hz=pair.clock_hz, dark_count_probability=pair.relay.dark_count_probability)
-    return scan.integration_s * (visibility_std(scan, wave, wave) / dip_std) ** 2
+    return integration_for(scan, wave, wave, dip_std)
 
 
 def _scattered(
@@ -175,7 +175,8 @@ class Figure:
 
     Attributes:
         name, unit: of the quantity; a share has the unit "%" and is given as a share.
-        kind: "fitted mean" where the file's rest is fitted to the mean; spreads are always predictions.
+        kind: "fitted mean" where the file's rest is fitted to the mean, "fitted level" of the one line that goes with
+            such a mean; spreads are predictions, save the counting noise of the visibility, which is the printed one.
         mean, std: of the block's counts.
         devices_std: of the devices alone, without counting.
         printed, printed_std: None where the paper prints none.
@@ -211,7 +212,7 @@ def figures(channels: Sequence[Channel], rest: Rest) -> list[Figure]:
         Figure(
             "visibility of H28",
             "%",
-            "prediction",
+            "fitted level" if rest.overlap < 1.0 else "prediction",
             one.dip_visibility,
             PRINTED_H28_STD,
             0.0,

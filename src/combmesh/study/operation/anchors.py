@@ -10,9 +10,6 @@ from combmesh.study.budget.anchors import H28, PRINTED_QBER_X, PRINTED_QBER_Z, P
 from combmesh.study.budget.rates import CERTIFICATE, DOUBLE_SCAN
 from combmesh.study.operation.blocks import CASES, Block, Record
 
-PRINTED_HOURS, PRINTED_BLOCK_S = 3.0, 1000.0
-"""Of Fig. 4c and 4d, H28; no block's value is printed in figures."""
-
 PRINTED_MEAN_BPS = PRINTED_SKR_BPS[2]
 """Mean over the hours on 200 km of fibre (outlook)."""
 

@@ -90,8 +90,11 @@ def certificate_for(
 ) -> Certificate | None:
     """The best certificate for expected counts at given t and e0; None if its rows cannot be obeyed.
 
-    The solver's coefficients lie inside the rows up to rounding; they are moved inwards until exact arithmetic agrees.
+    None also at an e0 of half, where a search without hope of key ends. The solver's coefficients lie inside the rows
+    up to rounding; they are moved inwards until exact arithmetic agrees.
     """
+    if not 0.0 < e0 < 0.5:
+        return None
     a, c = settings_array(alice), settings_array(bob)
     g, w = 1.0 + log2(1.0 - e0), 1.0 + log2(e0)
     rows, right_sides = photon_rows(a, c, t, g, w, delta)
