@@ -113,7 +113,7 @@ def test_exact_version_1_is_backed_up_and_migrated(path):
         assert "origin" not in columns
         assert connection.execute("SELECT material FROM keys").fetchall() == [(b"SECRETxy",)]
     names = sorted(os.listdir(path.parent))
-    assert names == ["alice.sqlite", "alice.sqlite.v1.bak"]
+    assert names == ["alice.sqlite", "alice.sqlite.v1.bak", "combmesh.kek"]
 
 
 def test_exact_failed_migration_leaves_the_old_version(path, monkeypatch):

@@ -1,1 +1,1 @@
-"""Keys at rest: one store for each user."""
+"""Keys at rest: one store for each user, from which each key leaves once for each recipient."""

@@ -7,16 +7,17 @@ from itertools import combinations
 
 from combmesh.ground.errors import InputError
 from combmesh.keystore.model import StoredKey
-from combmesh.keystore.sqlite import SqliteStore
+from combmesh.keystore.store import KeyStore
 
-KeysById = dict[str, StoredKey]
+Keys = dict[tuple[str, int, int], StoredKey | None]
+"""By id, line and block; None stands for a key of which bits have left."""
 
 
-def mismatched_pairs(stores: Mapping[str, SqliteStore]) -> list[tuple[str, str]]:
+def mismatched_pairs(stores: Mapping[str, KeyStore]) -> list[tuple[str, str]]:
     """The pairs of users in `stores` whose two stores do not hold exactly the same available keys.
 
-    Keys are the same when id, line, block, origin, length and bits agree. Each pair is in the order of its names.
-    Keys with a peer outside `stores` are not compared.
+    Keys are the same when id, line, block, origin, length and bits agree; where bits have left at one of the two, when
+    id, line and block do. Each pair is in the order of its names. Keys with a peer outside `stores` are not compared.
     """
     for user, store in stores.items():
         if store.user != user:
@@ -26,22 +27,21 @@ def mismatched_pairs(stores: Mapping[str, SqliteStore]) -> list[tuple[str, str]]
     return [(a, b) for a, b in pairs if not _same_keys(keys[a].get(b, {}), keys[b].get(a, {}))]
 
 
-def _keys_by_peer(store: SqliteStore) -> dict[str, KeysById]:
-    by_peer: defaultdict[str, KeysById] = defaultdict(dict)
-    for key in store.available_keys():
-        by_peer[key.peer][key.key_id] = key
+def _keys_by_peer(store: KeyStore) -> dict[str, Keys]:
+    whole = {key.key_id: key for key in store.available_keys()}
+    by_peer: defaultdict[str, Keys] = defaultdict(dict)
+    for (peer, line, block), (key_id, state) in store.key_index().items():
+        if state == "available":
+            by_peer[peer][key_id, line, block] = whole.get(key_id)
     return dict(by_peer)
 
 
-def _same_keys(ours: KeysById, theirs: KeysById) -> bool:
-    return ours.keys() == theirs.keys() and all(_same_key(ours[key_id], theirs[key_id]) for key_id in ours)
+def _same_keys(ours: Keys, theirs: Keys) -> bool:
+    return ours.keys() == theirs.keys() and all(_same_key(ours[name], theirs[name]) for name in ours)
 
 
-def _same_key(ours: StoredKey, theirs: StoredKey) -> bool:
-    same_label = (ours.line, ours.block, ours.origin, ours.n_bits) == (
-        theirs.line,
-        theirs.block,
-        theirs.origin,
-        theirs.n_bits,
-    )
+def _same_key(ours: StoredKey | None, theirs: StoredKey | None) -> bool:
+    if ours is None or theirs is None:
+        return True
+    same_label = (ours.origin, ours.n_bits) == (theirs.origin, theirs.n_bits)
     return same_label and compare_digest(ours.material, theirs.material)

@@ -5,19 +5,28 @@ Both ends of a key take it in two phases: `put_pending` at both, then the coordi
 """
 
 import os
+import secrets
 import sqlite3
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Any, TypeVar
 
 from combmesh.ground.errors import InputError, RunError
-from combmesh.keystore.model import KeyState, StoredKey
-from combmesh.keystore.schema import bring_up_to_date, check_meta, read_meta, sync_folder
+from combmesh.keystore import audit, meeting, wrapping
+from combmesh.keystore.anchor import Anchor
+from combmesh.keystore.blocks import move_plain_keys
+from combmesh.keystore.desk import Desk
+from combmesh.keystore.kek import keyring_for
+from combmesh.keystore.schema import SCHEMA_VERSION, back_up, bring_up_to_date, check_meta, read_meta, sync_folder
+from combmesh.keystore.sealing import Keyring, Vault
+from combmesh.keystore.store import KeyStore, utc_now
+from combmesh.keystore.writer import Transaction, Work, Writer
 
-Address = tuple[str, int, int]
-"""(peer, line, block)"""
+T = TypeVar("T")
 
 _REASONS = {
     sqlite3.SQLITE_FULL: "the disk is full",
@@ -31,130 +40,160 @@ _REASONS = {
 }
 
 
-class SqliteStore:
-    """The keys of `user` in the file `path`, which is created when missing; used from one thread."""
+class SqliteStore(KeyStore):
+    """The keys of `user` in the file `path`, which is created when missing.
 
-    def __init__(self, path: Path | str, user: str, busy_timeout_s: float = 5.0) -> None:
-        if not user:
-            raise InputError(f"`user` must be a name, but is {user!r}.")
+    Args:
+        path: the file.
+        user: whose keys.
+        busy_timeout_s: longest wait for another process that writes.
+        keyring: key-encryption keys; from the environment or the file beside the store if not given.
+        anchor: file that knows how far the store had come; beside the store if not given, better on another disk.
+        clock: gives the time.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        user: str,
+        busy_timeout_s: float = 5.0,
+        keyring: Keyring | None = None,
+        anchor: Path | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        super().__init__(user, clock)
         self.path = Path(path)
-        self.user = user
+        self._busy_timeout_s = busy_timeout_s
+        self._anchor_path = anchor or self.path.with_name(f"{self.path.name}.anchor")
+        self._anchor: Anchor | None = None
+        self._nonce = ""
+        self._commits = 0
+        self._readers: sqlite3.Connection | None = None
+        self._lock = threading.RLock()
+        self._read_lock = threading.Lock()
         with _as_sentence(self.path, "open"):
             _create_private(self.path)
-            self._connection = sqlite3.connect(self.path, timeout=busy_timeout_s, isolation_level=None)
+            self._connection = self._connect()
             try:
-                self.store_id = self._set_up()
+                self.store_id = self._set_up(keyring)
             except BaseException:
                 self._connection.close()
                 raise
+        self._writer = Writer(self._commit)
 
-    def _set_up(self) -> str:
-        check_meta(read_meta(self._connection, self.path), self.path, self.user)  # before anything is changed
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.path, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False)
+
+    def _set_up(self, keyring: Keyring | None) -> str:
+        meta = read_meta(self._connection, self.path)
+        check_meta(meta, self.path, self.user)  # before anything is changed
+        sealed = int(meta.get("schema_version", "0")) >= SCHEMA_VERSION
+        self._vault = Vault(keyring or keyring_for(self.path, may_create=not sealed))
         os.chmod(self.path, 0o600)
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
             self._connection.execute(f"PRAGMA {pragma}")
-        with self._transaction():
-            bring_up_to_date(self._connection, self.path, self.user)
+        self._transact(self._migrate)
+        if not sealed and meta:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # no key in clear is left in the files
+        wrapping.check_keks(self._desk(Transaction(self._connection)))
         return read_meta(self._connection, self.path)["store_id"]
+
+    def _migrate(self, transaction: Transaction) -> None:
+        version = bring_up_to_date(self._connection, self.path, self.user, self._vault.current)
+        if version < SCHEMA_VERSION:
+            move_plain_keys(self._desk(transaction))
 
     def __repr__(self) -> str:
         return f"SqliteStore(path={str(self.path)!r}, user={self.user!r})"
 
-    def __enter__(self) -> Self:
-        return self
+    def start(self) -> None:
+        """Begin a session; refused if another process hands out keys of this store."""
+        with self._lock:
+            if self._nonce:
+                return
+            anchor = Anchor(self._anchor_path)
+            try:
+                with _as_sentence(self.path, "write to"):
+                    self._transact(lambda transaction: self._begin(transaction, anchor))
+            except BaseException:
+                self._nonce = ""
+                anchor.close()
+                raise
+            anchor.write(self._nonce, self._commits, durable=True)
+            sync_folder(self._anchor_path.parent)
+            self._anchor = anchor
+        self._writer.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def _begin(self, transaction: Transaction, anchor: Anchor) -> None:
+        desk = self._desk(transaction)
+        self._commits = int(desk.meta("commits"))
+        restored = anchor.contradicts(desk.meta("nonce"), self._commits)
+        nonce = secrets.token_hex(16)
+        meeting.begin(desk, nonce, restored)
+        self._nonce = nonce
 
     def close(self) -> None:
-        """Close the file; a second call does nothing."""
-        with _as_sentence(self.path, "close"):
-            self._connection.close()
+        """Finish what was handed in and close the file; a second call does nothing."""
+        self._writer.close()
+        with self._lock, _as_sentence(self.path, "close"):
+            for connection in (self._readers, self._connection):
+                if connection is not None:
+                    connection.close()
+            if self._anchor is not None:
+                self._anchor.close()
+            self._anchor = self._readers = None
+            self._nonce = ""
 
-    def put_pending(self, key: StoredKey) -> None:
-        """Store `key` as pending; again with the same key does nothing, also when it is available by now.
+    def back_up(self, path: Path) -> Path:
+        """Write a copy, with the keys sealed as they are, that knows it is one: put back, it revives nothing."""
+        with _as_sentence(self.path, "copy"):
+            return back_up(self.path, path, stamp=True)
 
-        A pending key of the same (peer, line, block) gives way; an available one does not.
-        """
-        if key.user != self.user:
-            raise InputError(f"`key.user` must be {self.user!r} in the store of that user, but is {key.user!r}.")
-        with _as_sentence(self.path, "write to"), self._transaction():
-            if not self._holds_already(key):
-                self._make_room(key)
-                self._insert_pending(key)
+    def submit(self, function: Callable[[Desk], T]) -> "Future[T]":
+        return self._writer.submit(lambda transaction: function(self._desk(transaction)))
 
-    def make_available(self, key_id: str) -> None:
-        """Promote a pending key; does nothing for one that is available."""
-        with _as_sentence(self.path, "write to"), self._transaction():
-            cursor = self._connection.execute("UPDATE keys SET state = 'available' WHERE key_id = ?", (key_id,))
-            if cursor.rowcount == 0:
-                raise InputError(f"`key_id` must name a key of the store of {self.user!r}, but is {key_id!r}.")
-
-    def discard_pending(self, peer: str, line: int, block: int) -> bool:
-        """Remove the pending key of this address, and tell whether there was one; an available key stays."""
-        with _as_sentence(self.path, "write to"), self._transaction():
-            cursor = self._connection.execute(
-                "DELETE FROM keys WHERE peer = ? AND line = ? AND block = ? AND state = 'pending'", (peer, line, block)
-            )
-            return cursor.rowcount > 0
-
-    def available_keys(self) -> list[StoredKey]:
-        """All available keys, ordered by peer, line and block."""
+    def read(self, function: Callable[[Desk], T]) -> T:
         with _as_sentence(self.path, "read"):
-            rows = self._connection.execute(
-                "SELECT key_id, peer, line, block, origin, n_bits, material, created_utc"
-                " FROM keys WHERE state = 'available' ORDER BY peer, line, block"
-            ).fetchall()
-        return [StoredKey(key_id, self.user, *rest) for key_id, *rest in rows]
+            if not self._nonce:
+                with self._lock:
+                    return function(self._desk(Transaction(self._connection)))
+            with self._read_lock:
+                if self._readers is None:
+                    self._readers = self._connect()
+                self._readers.execute("BEGIN")
+                try:
+                    return function(self._desk(Transaction(self._readers)))
+                finally:
+                    self._readers.execute("ROLLBACK")
 
-    def key_index(self) -> dict[Address, tuple[str, KeyState]]:
-        """The id and state of every key, by (peer, line, block)."""
-        with _as_sentence(self.path, "read"):
-            rows = self._connection.execute(
-                "SELECT peer, line, block, key_id, state FROM keys ORDER BY peer, line, block"
-            ).fetchall()
-        return {(peer, line, block): (key_id, state) for peer, line, block, key_id, state in rows}
+    def _desk(self, transaction: Transaction) -> Desk:
+        return Desk(transaction, self.user, self._vault, self.clock().isoformat(), self._nonce)
 
-    def _holds_already(self, key: StoredKey) -> bool:
-        row = self._connection.execute(
-            "SELECT peer, line, block, origin, n_bits, material FROM keys WHERE key_id = ?", (key.key_id,)
-        ).fetchone()
-        if row is None:
-            return False
-        if row != (key.peer, key.line, key.block, key.origin, key.n_bits, key.material):
-            raise InputError(f"`key_id` {key.key_id} names another key in the store of {self.user!r}.")
-        return True
+    def _commit(self, batch: Sequence[Work[Any]]) -> None:
+        def attempt_all(transaction: Transaction) -> None:
+            for work in batch:
+                work.attempt(transaction)
 
-    def _make_room(self, key: StoredKey) -> None:
-        address = (key.peer, key.line, key.block)
-        row = self._connection.execute(
-            "SELECT key_id, state FROM keys WHERE peer = ? AND line = ? AND block = ?", address
-        ).fetchone()
-        if row is None:
-            return
-        if row[1] == "available":
-            raise InputError(
-                f"The store of {self.user!r} holds the available key {row[0]} for peer {key.peer!r}, "
-                f"line {key.line}, block {key.block}, and refuses key {key.key_id} in its place."
-            )
-        self._connection.execute("DELETE FROM keys WHERE key_id = ?", (row[0],))
+        with self._lock, _as_sentence(self.path, "write to"):
+            self._transact(attempt_all)
+            if self._anchor is not None:
+                self._anchor.write(self._nonce, self._commits)
 
-    def _insert_pending(self, key: StoredKey) -> None:
-        self._connection.execute(
-            "INSERT INTO keys (key_id, peer, line, block, origin, n_bits, material, created_utc, state)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'pending')",
-            (key.key_id, key.peer, key.line, key.block, key.origin, key.n_bits, key.material, key.created_utc),
-        )
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transact(self, change: Callable[[Transaction], None]) -> None:
+        transaction = Transaction(self._connection)
+        commits = self._commits
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            yield
+            change(transaction)
+            if transaction.notes:
+                desk = self._desk(transaction)
+                audit.write_notes(desk)
+                if self._nonce:
+                    self._commits += 1
+                    desk.set_meta("commits", str(self._commits))
             self._connection.execute("COMMIT")
         except BaseException:
+            self._commits = commits
             with suppress(sqlite3.Error):  # SQLite may have rolled back by itself
                 self._connection.execute("ROLLBACK")
             raise
