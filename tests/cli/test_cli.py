@@ -138,6 +138,24 @@ def test_attack_a_stopped_run_goes_on(tmp_path, stop, code):
     assert not os.path.exists(f"/proc/{process.pid}")
 
 
+def test_attack_an_interrupt_waits_while_compiled_code_calls_python():
+    """An exception there would end the process by a segmentation fault."""
+    code = """if True:
+        import signal, time, types
+        from combmesh.cli import main
+        signal.signal(signal.SIGINT, main._interrupt)
+        place = types.SimpleNamespace(co_filename="/x/numba/core/serialize.py")
+        main._interrupt(signal.SIGINT, types.SimpleNamespace(f_code=place))
+        print("not yet", flush=True)
+        try:
+            time.sleep(20.0)
+        except KeyboardInterrupt:
+            print("now", flush=True)
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split("\n")[:2] == ["not yet", "now"], done.stderr
+
+
 def test_exact_imports_are_light():
     """`import combmesh` and the command line load none of the heavy libraries."""
     code = "import sys, combmesh.cli.main; print(*sys.modules)"

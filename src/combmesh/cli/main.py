@@ -1,7 +1,9 @@
 """The command `combmesh`: verbs, and the exit code that each ending has."""
 
+import os
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -101,4 +103,11 @@ def _complain(sentence: str, code: int) -> int:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Stop here; a moment later where compiled code has called Python, for it would crash on an exception."""
+    place = frame.f_code.co_filename if frame is not None else ""
+    if "llvmlite" in place or place.endswith("numba/core/serialize.py"):
+        later = threading.Timer(0.05, os.kill, (os.getpid(), number))
+        later.daemon = True
+        later.start()
+        return
     raise KeyboardInterrupt
